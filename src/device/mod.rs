@@ -1,0 +1,1 @@
+//! Audio threads: cpal's hosts and the clock.

@@ -1,0 +1,1 @@
+//! Counters and histograms that the audio thread writes and anybody reads.

@@ -1,0 +1,5 @@
+//! The real-time floor: what the audio thread may stand on. Lanes in, collector out, counters, guards.
+//!
+//! Everything here is wait-free for the audio thread. It knows nothing about music.
+
+pub mod counters;
