@@ -1,8 +1,19 @@
 //! ictus: a native sampler and audio output for live coding in JavaScript.
 //!
 //! The map: each module is a room; ARCHITECTURE.md says what it does, whom it may know, and which test
-//! checks that. Audio-thread code (`rt`, `dsp`, `engine`) is held to the rules RT-1 … RT-12 there.
+//! checks that. What runs on the audio thread (`rt`, `dsp`, `engine`) is held to the rules RT-1 … RT-12 there:
+//! RT-2 by the lints denied below, which clippy.toml defines.
 
+#[deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+pub mod dsp;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
+// RT-5: nothing that can panic.
+#[cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+pub mod engine;
+pub mod instrument;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros)]
 pub mod rt;
 pub mod units;

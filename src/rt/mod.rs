@@ -2,4 +2,7 @@
 //!
 //! Everything here is wait-free for the audio thread. It knows nothing about music.
 
+pub mod collector;
 pub mod counters;
+pub mod guard;
+pub mod lane;

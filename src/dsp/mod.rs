@@ -1,0 +1,9 @@
+//! Pure maths on slices and numbers: interpolation kernels, envelope, pan, ramps.
+//!
+//! No files, threads, clocks or `Arc`. Everything is a closed form of a frame count, so that the same frame gets the
+//! same bits however a render is cut into blocks (RT-6).
+
+pub mod envelope;
+pub mod interpolate;
+pub mod pan;
+pub mod ramp;

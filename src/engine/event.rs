@@ -1,0 +1,288 @@
+//! Events: what can happen to sound, and the plain record that carries it.
+//!
+//! An [`Event`] is `Copy` and owns nothing, so that dropping one on the audio thread frees nothing (RT-3). Records come
+//! from memory that JavaScript writes: every number is checked here, and what makes no sense is refused, never obeyed.
+
+use crate::rt::lane::Record;
+use crate::units::{Frames, seconds_to_frames};
+
+/// Which sampler, by its place in the engine.
+pub type SamplerIndex = u16;
+/// Which instrument, by its place in the engine's table.
+pub type InstrumentIndex = u16;
+/// One sounding note, unique in its sampler; never 0.
+pub type NoteId = u32;
+
+/// MIDI channels of a sampler.
+pub const CHANNELS: usize = 16;
+
+/// What happens, apart from when. Fields have the meaning and range of [`decode`]'s record.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A note starts. Velocity 0 is a note-off (MIDI 1.0).
+    NoteOn { sampler: SamplerIndex, channel: u8, note: NoteId, key: f32, velocity: f32 },
+    /// Notes on this key are let go.
+    NoteOff { sampler: SamplerIndex, channel: u8, key: f32 },
+    /// One note is let go; one that has not started yet never will.
+    Release { sampler: SamplerIndex, note: NoteId },
+    /// −8192..=8191; ±2 semitones.
+    PitchBend { sampler: SamplerIndex, channel: u8, value: f32 },
+    /// Every note of a channel, or of all, is let go.
+    AllNotesOff { sampler: SamplerIndex, channel: Option<u8> },
+    /// Every voice of a channel, or of all, fades at once.
+    AllSoundOff { sampler: SamplerIndex, channel: Option<u8> },
+    /// New notes of the channel play this instrument.
+    Assign { sampler: SamplerIndex, channel: u8, instrument: Option<InstrumentIndex> },
+    /// Linear amplitude of the sampler.
+    SamplerGain { sampler: SamplerIndex, gain: f32 },
+    /// −1..=1.
+    SamplerPan { sampler: SamplerIndex, pan: f32 },
+    /// Silent, but running.
+    SamplerMute { sampler: SamplerIndex, muted: bool },
+    /// Linear amplitude of the whole engine.
+    MasterGain { gain: f32 },
+    /// Silence now: all voices fade, all scheduled events are dropped.
+    Panic,
+    /// The clock stops after a fade.
+    Suspend,
+    /// It goes on.
+    Resume,
+}
+
+impl Event {
+    /// The sampler it is for, or `None` when it is for the engine.
+    pub fn sampler(&self) -> Option<SamplerIndex> {
+        match *self {
+            Event::NoteOn { sampler, .. }
+            | Event::NoteOff { sampler, .. }
+            | Event::Release { sampler, .. }
+            | Event::PitchBend { sampler, .. }
+            | Event::AllNotesOff { sampler, .. }
+            | Event::AllSoundOff { sampler, .. }
+            | Event::Assign { sampler, .. }
+            | Event::SamplerGain { sampler, .. }
+            | Event::SamplerPan { sampler, .. }
+            | Event::SamplerMute { sampler, .. } => Some(sampler),
+            Event::MasterGain { .. } | Event::Panic | Event::Suspend | Event::Resume => None,
+        }
+    }
+
+    /// Whether losing it leaves less sound, not more: a lost note-on is a missing note, a lost note-off one that
+    /// never ends. Queues keep room for the latter.
+    pub fn is_note_on(&self) -> bool {
+        matches!(self, Event::NoteOn { velocity, .. } if *velocity > 0.0)
+    }
+}
+
+// RT-3: what is queued on the audio thread owns nothing and fits a cache line with its frame and order.
+const _: () = {
+    const fn owns_nothing<T: Copy>() {}
+    owns_nothing::<Event>();
+    assert!(size_of::<Event>() <= 24 && !std::mem::needs_drop::<Event>());
+};
+
+/// Numbers of the operations in records; `lib/lane.cjs` has the same table, and a test compares them.
+pub mod op {
+    #![allow(missing_docs)]
+    pub const NOTE_ON: u32 = 1;
+    pub const NOTE_OFF: u32 = 2;
+    pub const RELEASE: u32 = 3;
+    pub const PITCH_BEND: u32 = 4;
+    pub const ALL_NOTES_OFF: u32 = 5;
+    pub const ALL_SOUND_OFF: u32 = 6;
+    pub const ASSIGN: u32 = 7;
+    pub const SAMPLER_GAIN: u32 = 8;
+    pub const SAMPLER_PAN: u32 = 9;
+    pub const SAMPLER_MUTE: u32 = 10;
+    pub const MASTER_GAIN: u32 = 11;
+    pub const PANIC: u32 = 12;
+    pub const SUSPEND: u32 = 13;
+    pub const RESUME: u32 = 14;
+}
+
+/// Stands for "every channel" and "no instrument" in a record.
+const NONE: f64 = -1.0;
+
+/// When an event is to happen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum When {
+    /// At the next block's first frame.
+    Now,
+    /// On this frame; past means now, and late.
+    At(Frames),
+}
+
+/// An event as a record: `[op, sampler, channel, note, a, b, seconds (NaN = now), unused]`.
+pub fn encode(event: Event, seconds: Option<f64>) -> Record {
+    let time = seconds.unwrap_or(f64::NAN);
+    let row = |op: u32, sampler: SamplerIndex, channel: f64, note: NoteId, a: f64, b: f64| {
+        [f64::from(op), f64::from(sampler), channel, f64::from(note), a, b, time, 0.0]
+    };
+    let which = |channel: Option<u8>| channel.map_or(NONE, f64::from);
+    match event {
+        Event::NoteOn { sampler, channel, note, key, velocity } => {
+            row(op::NOTE_ON, sampler, channel.into(), note, key.into(), velocity.into())
+        }
+        Event::NoteOff { sampler, channel, key } => {
+            row(op::NOTE_OFF, sampler, channel.into(), 0, key.into(), 0.0)
+        }
+        Event::Release { sampler, note } => row(op::RELEASE, sampler, 0.0, note, 0.0, 0.0),
+        Event::PitchBend { sampler, channel, value } => {
+            row(op::PITCH_BEND, sampler, channel.into(), 0, value.into(), 0.0)
+        }
+        Event::AllNotesOff { sampler, channel } => {
+            row(op::ALL_NOTES_OFF, sampler, which(channel), 0, 0.0, 0.0)
+        }
+        Event::AllSoundOff { sampler, channel } => {
+            row(op::ALL_SOUND_OFF, sampler, which(channel), 0, 0.0, 0.0)
+        }
+        Event::Assign { sampler, channel, instrument } => {
+            row(op::ASSIGN, sampler, channel.into(), 0, instrument.map_or(NONE, f64::from), 0.0)
+        }
+        Event::SamplerGain { sampler, gain } => row(op::SAMPLER_GAIN, sampler, 0.0, 0, gain.into(), 0.0),
+        Event::SamplerPan { sampler, pan } => row(op::SAMPLER_PAN, sampler, 0.0, 0, pan.into(), 0.0),
+        Event::SamplerMute { sampler, muted } => {
+            row(op::SAMPLER_MUTE, sampler, 0.0, 0, f64::from(u8::from(muted)), 0.0)
+        }
+        Event::MasterGain { gain } => row(op::MASTER_GAIN, 0, 0.0, 0, gain.into(), 0.0),
+        Event::Panic => row(op::PANIC, 0, 0.0, 0, 0.0, 0.0),
+        Event::Suspend => row(op::SUSPEND, 0, 0.0, 0, 0.0, 0.0),
+        Event::Resume => row(op::RESUME, 0, 0.0, 0, 0.0, 0.0),
+    }
+}
+
+/// Highest gain a record may ask for: +80 dB. Beyond it is a slip, and sums could overflow (RT-8).
+pub const MAX_GAIN: f64 = 10_000.0;
+
+/// A whole number within `0..=max`, or `None`.
+fn whole(value: f64, max: u32) -> Option<u32> {
+    (value >= 0.0 && value <= f64::from(max) && value.fract() == 0.0).then_some(value as u32)
+}
+
+/// A number within a range; NaN is not.
+fn within(value: f64, low: f64, high: f64) -> Option<f32> {
+    (value >= low && value <= high).then_some(value as f32)
+}
+
+/// Reads a record; `None` when any number in it makes no sense.
+///
+/// Thread: audio. No allocation, no panic, whatever the bits.
+pub fn decode(record: &Record, sample_rate: u32) -> Option<(When, Event)> {
+    let [op, sampler, channel, note, a, b, seconds, _] = *record;
+    let when = if seconds.is_nan() { When::Now } else { When::At(seconds_to_frames(seconds, sample_rate)) };
+    let op = whole(op, 255)?;
+    let sampler = || whole(sampler, u32::from(u16::MAX)).map(|index| index as SamplerIndex);
+    let one_channel = || whole(channel, CHANNELS as u32 - 1).map(|index| index as u8);
+    let which = || if channel == NONE { Some(None) } else { one_channel().map(Some) };
+    let note = || whole(note, u32::MAX).filter(|id| *id > 0);
+    let key = || within(a, 0.0, 127.0);
+    let event = match op {
+        op::NOTE_ON => Event::NoteOn {
+            sampler: sampler()?,
+            channel: one_channel()?,
+            note: note()?,
+            key: key()?,
+            velocity: within(b, 0.0, 127.0)?,
+        },
+        op::NOTE_OFF => Event::NoteOff { sampler: sampler()?, channel: one_channel()?, key: key()? },
+        op::RELEASE => Event::Release { sampler: sampler()?, note: note()? },
+        op::PITCH_BEND => Event::PitchBend {
+            sampler: sampler()?,
+            channel: one_channel()?,
+            value: within(a, -8192.0, 8191.0)?,
+        },
+        op::ALL_NOTES_OFF => Event::AllNotesOff { sampler: sampler()?, channel: which()? },
+        op::ALL_SOUND_OFF => Event::AllSoundOff { sampler: sampler()?, channel: which()? },
+        op::ASSIGN => {
+            let instrument = if a == NONE { None } else { Some(whole(a, u32::from(u16::MAX))? as u16) };
+            Event::Assign { sampler: sampler()?, channel: one_channel()?, instrument }
+        }
+        op::SAMPLER_GAIN => Event::SamplerGain { sampler: sampler()?, gain: within(a, 0.0, MAX_GAIN)? },
+        op::SAMPLER_PAN => Event::SamplerPan { sampler: sampler()?, pan: within(a, -1.0, 1.0)? },
+        op::SAMPLER_MUTE => Event::SamplerMute { sampler: sampler()?, muted: whole(a, 1)? == 1 },
+        op::MASTER_GAIN => Event::MasterGain { gain: within(a, 0.0, MAX_GAIN)? },
+        op::PANIC => Event::Panic,
+        op::SUSPEND => Event::Suspend,
+        op::RESUME => Event::Resume,
+        _ => return None,
+    };
+    Some((when, event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn samples_of_every_kind() -> Vec<Event> {
+        let (sampler, channel, note) = (7, 15, 4_000_000_000);
+        vec![
+            Event::NoteOn { sampler, channel, note, key: 60.5, velocity: 99.25 },
+            Event::NoteOff { sampler, channel, key: 0.0 },
+            Event::Release { sampler, note },
+            Event::PitchBend { sampler, channel, value: -8192.0 },
+            Event::AllNotesOff { sampler, channel: None },
+            Event::AllNotesOff { sampler, channel: Some(3) },
+            Event::AllSoundOff { sampler, channel: Some(0) },
+            Event::Assign { sampler, channel, instrument: Some(1023) },
+            Event::Assign { sampler, channel, instrument: None },
+            Event::SamplerGain { sampler, gain: 0.5 },
+            Event::SamplerPan { sampler, pan: -1.0 },
+            Event::SamplerMute { sampler, muted: true },
+            Event::MasterGain { gain: 2.0 },
+            Event::Panic,
+            Event::Suspend,
+            Event::Resume,
+        ]
+    }
+
+    #[test]
+    fn every_event_survives_its_record() {
+        for event in samples_of_every_kind() {
+            assert_eq!(decode(&encode(event, None), 48_000), Some((When::Now, event)));
+            assert_eq!(decode(&encode(event, Some(0.5)), 48_000), Some((When::At(24_000), event)));
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused_one_by_one() {
+        let good =
+            encode(Event::NoteOn { sampler: 0, channel: 0, note: 1, key: 60.0, velocity: 100.0 }, None);
+        let broken = [
+            (0, 0.0),
+            (0, 255.0),
+            (0, 1.5),
+            (0, f64::NAN),
+            (1, -1.0),
+            (1, 65_536.0),
+            (2, 16.0),
+            (2, -1.0),
+            (3, 0.0),
+            (3, 4_294_967_296.0),
+            (4, 127.5),
+            (4, f64::NAN),
+            (4, f64::INFINITY),
+            (5, -0.1),
+            (5, 128.0),
+        ];
+        assert!(decode(&good, 48_000).is_some());
+        for (place, value) in broken {
+            let mut record = good;
+            record[place] = value;
+            assert_eq!(decode(&record, 48_000), None, "[{place}] = {value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bits_decode_to_something_in_range_or_nothing(bits in any::<[u64; 8]>(), op in 0u32..20) {
+            let mut record = bits.map(f64::from_bits);
+            record[0] = f64::from(op);
+            if let Some((_, Event::NoteOn { channel, note, key, velocity, .. })) = decode(&record, 48_000) {
+                prop_assert!(channel < 16 && note > 0);
+                prop_assert!((0.0..=127.0).contains(&key) && (0.0..=127.0).contains(&velocity));
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What comes in with an owner, and what goes out: the engine never makes or frees any of it (RT-1, RT-3).
+
+use std::sync::Arc;
+
+use super::event::{InstrumentIndex, NoteId, SamplerIndex};
+use super::sampler::Sampler;
+use crate::instrument::Instrument;
+use crate::rt::lane::LaneReceiver;
+
+/// Place of one version of an instrument in the engine's table.
+pub type Generation = u16;
+
+/// Owned messages to the audio thread, in order with the records of their lane.
+pub enum Command {
+    /// Another producer. It leaves by itself when its sender is dropped.
+    AddLane(Box<LaneReceiver<Command>>),
+    /// A sampler for a free place.
+    AddSampler(SamplerIndex, Box<Sampler>),
+    /// No more notes: what is scheduled is dropped, what sounds fades, then the place is given back.
+    CloseSampler(SamplerIndex),
+    /// Nobody holds it any more: what is scheduled still sounds, then the place is given back.
+    AbandonSampler(SamplerIndex),
+    /// A version of an instrument for a free place; new notes play it, voices of older versions end on those.
+    SetInstrument(InstrumentIndex, Generation, Arc<Instrument>),
+    /// New notes find nothing under this number; what sounds ends by itself.
+    RemoveInstrument(InstrumentIndex),
+}
+
+/// What leaves the audio thread.
+pub enum Outgoing {
+    /// Abandoned by its producer.
+    Lane(Box<LaneReceiver<Command>>),
+    /// Removed and silent: the place is free again.
+    Sampler(SamplerIndex, Box<Sampler>),
+    /// No voice plays it any more: the place is free again.
+    Instrument(Generation, Arc<Instrument>),
+    /// Could not be taken in: its place was not free, which the control side's bookkeeping rules out.
+    Refused(Command),
+    /// Something to tell.
+    Fact(Fact),
+}
+
+/// Facts about notes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact {
+    /// The last voice of a note has ended.
+    NoteEnded(SamplerIndex, NoteId),
+    /// A voice of this note was taken for another.
+    Stolen(SamplerIndex, NoteId),
+}

@@ -1,0 +1,511 @@
+//! The engine: events in, frames out.
+//!
+//! A value: it knows no thread, file, lock or clock. [`Engine::process`] runs on the audio thread, or on the caller's
+//! when the engine is offline; there is no other version of it. Between entry and exit it reads its lanes, renders
+//! into memory it already owns and bumps counters (RT-1 to RT-5); whatever must be freed leaves by the collector.
+//!
+//! Work per block is bounded (RT-4): at most [`RECORDS_PER_BLOCK`] deliveries from each of [`MAX_LANES`] lanes, the
+//! events that are due (at most the scheduler's capacity), and polyphony × frames of voices.
+
+mod counters;
+pub mod event;
+mod instruments;
+pub mod message;
+mod output;
+mod sampler;
+mod scheduler;
+mod voice;
+mod voices;
+
+#[cfg(test)]
+mod tests;
+
+pub use counters::EngineCounters;
+pub use instruments::{MAX_GENERATIONS, MAX_INSTRUMENTS};
+pub use sampler::{Sampler, Stealing};
+
+use std::sync::Arc;
+
+use crate::dsp::interpolate::Interpolation;
+use crate::rt::collector::{Collector, Outbox, collector};
+use crate::rt::guard::Guard;
+use crate::rt::lane::{Delivery, LaneReceiver, LaneSender, lane};
+use crate::units::Frames;
+
+use crate::instrument::Instrument;
+use event::{Event, NoteId, SamplerIndex, When};
+use instruments::Instruments;
+use message::{Command, Fact, Generation, Outgoing};
+use output::Output;
+use scheduler::Scheduler;
+use voice::{Start, Voice};
+use voices::{Room, Voices};
+
+/// Frames rendered at a time: small enough for every bus to stay in the first-level cache.
+pub const MAX_CHUNK: usize = 128;
+/// Samplers on one engine.
+pub const MAX_SAMPLERS: usize = 256;
+/// Producers on one engine.
+pub const MAX_LANES: usize = 64;
+/// Records that a lane from JavaScript holds: 1 MiB, six blocks of 128 frames at a million events a second.
+pub const LANE_RECORDS: usize = 16_384;
+/// Owned messages that a lane holds.
+pub const LANE_OBJECTS: usize = 256;
+/// Events that may wait.
+pub const SCHEDULED_EVENTS: usize = 65_536;
+/// Deliveries taken from one lane in one block.
+pub const RECORDS_PER_BLOCK: usize = 8_192;
+/// Layers that one note starts at most.
+pub const MAX_LAYERS: usize = 64;
+
+/// A stolen or silenced voice is gone after this long. ARIA's `off_mode=fast` decays in about 6 ms; instruments are
+/// voiced for it.
+pub const STEAL_FADE_S: f64 = 0.006;
+/// Gain, pan and mute reach a new value in this time: 5 ms is short for the ear and 240 frames at 48 kHz.
+const RAMP_S: f64 = 0.005;
+/// Pitch bend reaches a new value in this time: controllers send one every few milliseconds.
+const BEND_RAMP_S: f64 = 0.001_5;
+/// What is cut for want of any room is led to zero with this time constant, −60 dB in 7 ms.
+const RESIDUE_TIME_CONSTANT_S: f64 = 0.001;
+
+/// How an engine is made.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineConfig {
+    /// Hz.
+    pub sample_rate: u32,
+    /// Output channels, at least 1.
+    pub channels: usize,
+    /// Voices that may sound at a time over all samplers.
+    pub polyphony: usize,
+    /// Kernel of new voices.
+    pub interpolation: Interpolation,
+}
+
+/// State of the clock, as published in the lanes' bulletin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineState {
+    /// Frames go by.
+    Running,
+    /// They do until this frame, the last of the fade.
+    Suspending(Frames),
+    /// They don't; output is silence.
+    Suspended,
+}
+
+/// What stays with whoever made the engine.
+pub struct EngineEnds {
+    /// The first lane: for adding others.
+    pub lane: LaneSender<Command>,
+    /// What leaves the engine.
+    pub collector: Collector<Outgoing>,
+    /// What it counts.
+    pub counters: Arc<EngineCounters>,
+}
+
+/// The engine.
+pub struct Engine {
+    config: EngineConfig,
+    frame: Frames,
+    state: EngineState,
+    lanes: Vec<Option<Box<LaneReceiver<Command>>>>,
+    scheduler: Scheduler,
+    samplers: Vec<Option<Box<Sampler>>>,
+    instruments: Instruments,
+    voices: Voices,
+    output: Output,
+    outbox: Outbox<Outgoing>,
+    counters: Arc<EngineCounters>,
+    residue_decay: f32,
+}
+
+impl Engine {
+    /// An engine at frame 0 and what talks to it. Everything it will ever need is allocated here.
+    pub fn new(config: EngineConfig) -> (Self, EngineEnds) {
+        let rate = f64::from(config.sample_rate);
+        // A voice can end in every frame; facts are read 50 to 100 times a second.
+        let (outbox, collector) = collector(8192, MAX_GENERATIONS + MAX_SAMPLERS + MAX_LANES + 64);
+        let (sender, receiver) = lane(64, LANE_OBJECTS);
+        let counters = Arc::new(EngineCounters::default());
+        let mut lanes: Vec<_> = (0..MAX_LANES).map(|_| None).collect();
+        if let Some(first) = lanes.first_mut() {
+            *first = Some(Box::new(receiver));
+        }
+        let engine = Self {
+            frame: 0,
+            state: EngineState::Running,
+            lanes,
+            scheduler: Scheduler::new(SCHEDULED_EVENTS),
+            samplers: (0..MAX_SAMPLERS).map(|_| None).collect(),
+            instruments: Instruments::new(),
+            voices: Voices::new(config.polyphony, ((STEAL_FADE_S * rate) as u32).max(1)),
+            output: Output::new(config.channels, (RAMP_S * rate) as u32),
+            outbox,
+            counters: counters.clone(),
+            residue_decay: (-1.0 / (RESIDUE_TIME_CONSTANT_S * rate)).exp() as f32,
+            config,
+        };
+        (engine, EngineEnds { lane: sender, collector, counters })
+    }
+
+    /// First frame of the next block.
+    pub fn frame(&self) -> Frames {
+        self.frame
+    }
+
+    /// Renders the next block: interleaved, `frames × channels`, overwritten.
+    ///
+    /// Thread: audio, or the caller's when offline. Neither allocates, locks, waits nor panics.
+    pub fn process(&mut self, out: &mut [f32]) {
+        let _guard = Guard::enter();
+        self.receive(false);
+        let mut rest = out;
+        while !rest.is_empty() {
+            self.apply_due();
+            let frames = self.chunk_frames(rest.len() / self.config.channels);
+            if frames == 0 {
+                // Suspended, or a buffer that ends in the middle of a frame.
+                rest.fill(0.0);
+                break;
+            }
+            let (chunk, later) = rest.split_at_mut(frames * self.config.channels);
+            self.render_chunk(frames, chunk);
+            rest = later;
+        }
+        self.settle();
+    }
+
+    /// Takes in what has been sent, without rendering; the scheduler may grow. For an offline engine whose lane is
+    /// full: there the caller is the audio thread, and nobody is in a hurry.
+    ///
+    /// Thread: the owner of an offline engine. Allocates.
+    pub fn take_in(&mut self) {
+        self.receive(true);
+        self.settle();
+    }
+
+    /// How many frames to render before the next thing happens; 0 when the clock stands still.
+    fn chunk_frames(&self, wanted: usize) -> usize {
+        let until = |frame: Frames| usize::try_from(frame.saturating_sub(self.frame)).unwrap_or(usize::MAX);
+        let event = self.scheduler.next_frame().map_or(usize::MAX, until);
+        let state = match self.state {
+            EngineState::Running => usize::MAX,
+            EngineState::Suspending(last) => until(last),
+            EngineState::Suspended => 0,
+        };
+        wanted.min(MAX_CHUNK).min(event).min(state)
+    }
+
+    // ── what comes in
+
+    fn receive(&mut self, grow: bool) {
+        for at in 0..self.lanes.len() {
+            let mut budget = if grow { usize::MAX } else { RECORDS_PER_BLOCK };
+            while budget > 0 {
+                let Some(Some(lane)) = self.lanes.get_mut(at) else { break };
+                match lane.receive() {
+                    Some(Delivery::Record(record)) => match event::decode(&record, self.config.sample_rate) {
+                        Some((when, event)) => self.accept(when, event, grow),
+                        None => self.counters.malformed_records.add(1),
+                    },
+                    Some(Delivery::Object(command)) => self.obey(command),
+                    None => break,
+                }
+                budget -= 1;
+            }
+        }
+        self.counters.queue_high_water.raise_to(self.scheduler.len() as u64);
+    }
+
+    fn accept(&mut self, when: When, event: Event, grow: bool) {
+        let frame = match when {
+            When::Now => self.frame,
+            When::At(frame) => {
+                let late = self.frame.saturating_sub(frame);
+                self.counters.lateness_us.record(late as f64 * 1e6 / f64::from(self.config.sample_rate));
+                self.counters.late_events.add(u64::from(late > 0));
+                frame
+            }
+        };
+        if grow && self.scheduler.room() == 0 {
+            self.scheduler.grow();
+        }
+        // The last quarter is kept for what ends sound: a lost note-off is worse than a lost note.
+        let crowded = self.scheduler.room() <= self.scheduler.capacity() / 4;
+        if frame <= self.frame && crowded && !grow {
+            self.apply(event);
+        } else if (crowded && !grow && event.is_note_on()) || !self.scheduler.insert(frame, event) {
+            self.counters.dropped_events.add(1);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let refused = match command {
+            Command::AddLane(lane) => match self.lanes.iter_mut().find(|place| place.is_none()) {
+                Some(place) => {
+                    *place = Some(lane);
+                    None
+                }
+                None => Some(Command::AddLane(lane)),
+            },
+            Command::AddSampler(index, sampler) => match self.samplers.get_mut(usize::from(index)) {
+                Some(place) if place.is_none() => {
+                    *place = Some(sampler);
+                    None
+                }
+                _ => Some(Command::AddSampler(index, sampler)),
+            },
+            Command::CloseSampler(index) => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(index)) {
+                    sampler.close();
+                    self.scheduler.clear(Some(index));
+                    self.voices.fade(|voice| voice.sampler == index);
+                }
+                None
+            }
+            Command::AbandonSampler(index) => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(index)) {
+                    sampler.abandon();
+                }
+                None
+            }
+            Command::SetInstrument(index, generation, instrument) => self
+                .instruments
+                .set(index, generation, instrument)
+                .err()
+                .map(|instrument| Command::SetInstrument(index, generation, instrument)),
+            Command::RemoveInstrument(index) => {
+                self.instruments.remove(index);
+                None
+            }
+        };
+        if let Some(command) = refused
+            && let Err(command) = self.outbox.discard(Outgoing::Refused(command))
+        {
+            // The control side's bookkeeping rules this out; leaking is the only thing left that RT-3 allows.
+            std::mem::forget(command);
+        }
+    }
+
+    // ── what happens
+
+    fn apply_due(&mut self) {
+        while let Some(event) = self.scheduler.pop_due(self.frame) {
+            self.apply(event);
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        let (now, rate) = (self.frame, self.config.sample_rate);
+        let frames = |seconds: f64| (seconds * f64::from(rate)) as u32;
+        match event {
+            Event::NoteOn { sampler, channel, key, velocity: 0.0, .. } => {
+                self.apply(Event::NoteOff { sampler, channel, key });
+            }
+            Event::NoteOn { sampler, channel, note, key, velocity } => {
+                self.start_note(sampler, channel, note, key, velocity);
+            }
+            Event::NoteOff { sampler, channel, key } => self.voices.release(&self.instruments, |voice| {
+                voice.sampler == sampler && voice.channel == channel && voice.key == key
+            }),
+            Event::Release { sampler, note } => {
+                if !self.scheduler.cancel_note(sampler, note) {
+                    self.voices
+                        .release(&self.instruments, |voice| voice.sampler == sampler && voice.note == note);
+                } else if !self.voices.has_note(sampler, note) {
+                    self.tell(Fact::NoteEnded(sampler, note));
+                }
+            }
+            Event::PitchBend { sampler, channel, value } => {
+                if let Some(Some(target)) = self.samplers.get_mut(usize::from(sampler)) {
+                    target.bend(channel, value, now, frames(BEND_RAMP_S));
+                    self.voices
+                        .iter_mut()
+                        .filter(|voice| voice.sampler == sampler && voice.channel == channel)
+                        .for_each(Voice::cut_segment);
+                }
+            }
+            Event::AllNotesOff { sampler, channel } => self.voices.release(&self.instruments, |voice| {
+                voice.sampler == sampler && channel.is_none_or(|channel| voice.channel == channel)
+            }),
+            Event::AllSoundOff { sampler, channel } => self.voices.fade(|voice| {
+                voice.sampler == sampler && channel.is_none_or(|channel| voice.channel == channel)
+            }),
+            Event::Assign { sampler, channel, instrument } => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
+                    sampler.assign(channel, instrument);
+                }
+            }
+            Event::SamplerGain { sampler, gain } => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
+                    sampler.set_gain(gain, now, rate);
+                }
+            }
+            Event::SamplerPan { sampler, pan } => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
+                    sampler.set_pan(pan, now, rate);
+                }
+            }
+            Event::SamplerMute { sampler, muted } => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
+                    sampler.set_muted(muted, now, rate);
+                }
+            }
+            Event::MasterGain { gain } => self.output.set_gain(gain, now),
+            Event::Panic => {
+                self.scheduler.clear(None);
+                self.voices.fade(|_| true);
+            }
+            Event::Suspend => {
+                if self.state == EngineState::Running {
+                    self.state = EngineState::Suspending(self.output.close(now));
+                }
+            }
+            Event::Resume => {
+                if self.state != EngineState::Running {
+                    self.state = EngineState::Running;
+                    self.output.open(now);
+                }
+            }
+        }
+    }
+
+    fn start_note(&mut self, sampler: SamplerIndex, channel: u8, note: NoteId, key: f32, velocity: f32) {
+        let mut layers = [0u32; MAX_LAYERS];
+        let (mut count, mut generation) = (0, 0);
+        if let Some((version, instrument)) = self.instrument_on(sampler, channel) {
+            generation = version;
+            for (place, region) in layers.iter_mut().zip(instrument.matching(key, velocity)) {
+                *place = region;
+                count += 1;
+            }
+        }
+        if count == 0 {
+            self.counters.silent_notes.add(1);
+        }
+        let mut started = false;
+        for region in layers.into_iter().take(count) {
+            started |= self.start_voice(Start { sampler, channel, note, key, velocity, generation, region });
+        }
+        if !started {
+            self.tell(Fact::NoteEnded(sampler, note));
+        }
+    }
+
+    /// What new notes of a channel play.
+    fn instrument_on(&self, sampler: SamplerIndex, channel: u8) -> Option<(Generation, &Instrument)> {
+        let sampler =
+            self.samplers.get(usize::from(sampler))?.as_ref().filter(|sampler| !sampler.is_closing())?;
+        self.instruments.current(sampler.channel(channel)?.instrument?)
+    }
+
+    fn start_voice(&mut self, start: Start) -> bool {
+        let Some(Some(sampler)) = self.samplers.get_mut(usize::from(start.sampler)) else { return false };
+        let version = self.instruments.version(start.generation);
+        let Some(region) = version.and_then(|instrument| instrument.region(start.region)) else {
+            return false;
+        };
+        match self.voices.make_room(&start, sampler, &mut self.outbox) {
+            Room::Free => {}
+            Room::Stolen => self.counters.voices_stolen.add(1),
+            Room::Refused => {
+                self.counters.dropped_events.add(1);
+                return false;
+            }
+        }
+        sampler.voices += 1;
+        let cut = self.voices.add(Voice::start(start, region, self.config.sample_rate));
+        self.instruments.hold(start.generation);
+        if let Some(cut) = cut {
+            self.bury(&cut);
+        }
+        true
+    }
+
+    /// A voice had to go without a fade: its sampler leads its last value to zero.
+    fn bury(&mut self, cut: &Voice) {
+        if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(cut.sampler)) {
+            sampler.voices = sampler.voices.saturating_sub(1);
+            sampler.catch_cut(cut.last_output());
+        }
+        self.instruments.let_go(cut.generation);
+        if !self.voices.has_note(cut.sampler, cut.note) {
+            self.tell(Fact::NoteEnded(cut.sampler, cut.note));
+        }
+    }
+
+    fn tell(&mut self, fact: Fact) {
+        if !self.outbox.tell(Outgoing::Fact(fact)) {
+            self.counters.facts_lost.add(1);
+        }
+    }
+
+    // ── what sounds
+
+    fn render_chunk(&mut self, frames: usize, out: &mut [f32]) {
+        let Self { voices, samplers, instruments, output, outbox, counters, .. } = self;
+        output.open_bus(frames);
+        for sampler in samplers.iter_mut().flatten().filter(|sampler| sampler.sounds()) {
+            sampler.open_bus(frames);
+        }
+        for voice in voices.iter_mut() {
+            let region = instruments.version(voice.generation).and_then(|i| i.region(voice.region()));
+            let sampler = samplers.get_mut(usize::from(voice.sampler)).and_then(Option::as_mut);
+            let (Some(region), Some(sampler)) = (region, sampler) else {
+                voice.end();
+                continue;
+            };
+            let Some(bend) = sampler.channel(voice.channel).map(|channel| channel.bend_cents) else {
+                continue;
+            };
+            voice.render(region, self.frame, frames, bend, self.config.interpolation, sampler.bus());
+        }
+        for sampler in samplers.iter_mut().flatten().filter(|sampler| sampler.sounds()) {
+            sampler.mix(self.frame, frames, self.residue_decay, output.bus());
+        }
+        counters.non_finite.add(output.write(self.frame, frames, out));
+        self.frame += frames as u64;
+        if self.state == EngineState::Suspending(self.frame) {
+            self.state = EngineState::Suspended;
+        }
+        voices.remove_ended(|voice, last_of_note| {
+            instruments.let_go(voice.generation);
+            if let Some(Some(sampler)) = samplers.get_mut(usize::from(voice.sampler)) {
+                sampler.voices = sampler.voices.saturating_sub(1);
+            }
+            if last_of_note && !outbox.tell(Outgoing::Fact(Fact::NoteEnded(voice.sampler, voice.note))) {
+                counters.facts_lost.add(1);
+            }
+        });
+        counters.voices_peak.raise_to(voices.len() as u64);
+    }
+
+    // ── what goes out
+
+    fn settle(&mut self) {
+        self.instruments.dispose(&mut self.outbox);
+        for (index, place) in (0..).zip(self.samplers.iter_mut()) {
+            let over =
+                place.as_ref().is_some_and(|sampler| sampler.is_over(self.scheduler.waiting_for(index)));
+            if over
+                && self.outbox.has_room()
+                && let Some(sampler) = place.take()
+            {
+                let _ = self.outbox.discard(Outgoing::Sampler(index, sampler));
+            }
+        }
+        let voices = self.voices.len();
+        let running = self.state == EngineState::Running;
+        for place in &mut self.lanes {
+            let Some(lane) = place else { continue };
+            lane.publish(self.frame, voices as u32, self.scheduler.len() as u32, u32::from(!running));
+            if lane.is_abandoned()
+                && self.outbox.has_room()
+                && let Some(lane) = place.take()
+            {
+                let _ = self.outbox.discard(Outgoing::Lane(lane));
+            }
+        }
+        self.counters.voices.store(voices as f64);
+        self.counters.frames.store(self.frame as f64);
+    }
+}

@@ -1,0 +1,86 @@
+//! The way out: master bus, master gain, the gate of suspend and resume, and the last guard before the device.
+
+use super::MAX_CHUNK;
+use crate::dsp::ramp::Ramp;
+use crate::units::Frames;
+
+/// Everything behind the samplers.
+pub struct Output {
+    channels: usize,
+    ramp_frames: u32,
+    bus: [[f32; MAX_CHUNK]; 2],
+    gain: Ramp,
+    gate: Ramp,
+}
+
+impl Output {
+    pub fn new(channels: usize, ramp_frames: u32) -> Self {
+        Self {
+            channels,
+            ramp_frames: ramp_frames.max(1),
+            bus: [[0.0; MAX_CHUNK]; 2],
+            gain: Ramp::at_rest(1.0),
+            gate: Ramp::at_rest(1.0),
+        }
+    }
+
+    /// Linear amplitude, ramped.
+    pub fn set_gain(&mut self, gain: f32, now: Frames) {
+        self.gain.glide(gain, now, self.ramp_frames);
+    }
+
+    /// Fades to silence; returns the frame on which it is reached.
+    pub fn close(&mut self, now: Frames) -> Frames {
+        self.gate.glide(0.0, now, self.ramp_frames);
+        now + Frames::from(self.ramp_frames)
+    }
+
+    /// Fades back in.
+    pub fn open(&mut self, now: Frames) {
+        self.gate.glide(1.0, now, self.ramp_frames);
+    }
+
+    /// The master bus for the next `frames`, silent.
+    pub fn open_bus(&mut self, frames: usize) {
+        for side in &mut self.bus {
+            if let Some(side) = side.get_mut(..frames) {
+                side.fill(0.0);
+            }
+        }
+    }
+
+    /// The master bus.
+    pub fn bus(&mut self) -> &mut [[f32; MAX_CHUNK]; 2] {
+        &mut self.bus
+    }
+
+    /// Writes interleaved frames and returns how many values were not finite and went out as 0 (RT-8).
+    ///
+    /// One channel gets (left + right) / 2 (Web Audio API, "Up-mixing and down-mixing"); channels from the third on
+    /// are silent.
+    pub fn write(&mut self, frame: Frames, frames: usize, out: &mut [f32]) -> u64 {
+        let (gain, gate) = (self.gain, self.gate);
+        let mut replaced = 0;
+        for side in &mut self.bus {
+            let Some(side) = side.get_mut(..frames) else { continue };
+            gain.apply(frame, side);
+            gate.apply(frame, side);
+            for value in side.iter_mut().filter(|value| !value.is_finite()) {
+                *value = 0.0;
+                replaced += 1;
+            }
+        }
+        let [left, right] = &self.bus;
+        for ((out, l), r) in out.chunks_exact_mut(self.channels).zip(left).zip(right) {
+            match out {
+                [mono] => *mono = 0.5 * (l + r),
+                [a, b, rest @ ..] => {
+                    (*a, *b) = (*l, *r);
+                    rest.fill(0.0);
+                }
+                [] => {}
+            }
+        }
+        replaced
+    }
+}

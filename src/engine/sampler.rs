@@ -1,0 +1,215 @@
+//! A sampler inside the engine: sixteen channels and a bus with gain, pan and mute.
+//!
+//! Made on the control thread, moved in, moved out by the collector.
+
+use super::event::{CHANNELS, InstrumentIndex};
+use super::{MAX_CHUNK, RAMP_S};
+use crate::dsp::pan;
+use crate::dsp::ramp::Ramp;
+use crate::units::Frames;
+
+/// Whom a new voice may displace when all are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Stealing {
+    /// Released voices first, then the quietest.
+    #[default]
+    Quietest,
+    /// The one that started first.
+    Oldest,
+    /// The same key on the same channel, else the quietest.
+    SameNote,
+    /// Nobody: the new voice does not sound.
+    None,
+}
+
+/// Semitones that a full pitch bend moves, until RPN 0 sets them (MIDI 1.0: default ±2).
+const BEND_RANGE_CENTS: f32 = 200.0;
+
+/// MIDI state of one channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel {
+    /// What new notes play.
+    pub instrument: Option<InstrumentIndex>,
+    /// Pitch bend in cents, gliding.
+    pub bend_cents: Ramp,
+}
+
+/// Whether somebody still plays it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Held,
+    /// Nobody can send to it any more, but what was scheduled sounds.
+    Abandoned,
+    /// Silent from now on but for what still fades.
+    Closing,
+}
+
+/// One sampler.
+#[derive(Debug)]
+pub struct Sampler {
+    channels: [Channel; CHANNELS],
+    gain: f32,
+    pan: f32,
+    muted: bool,
+    left: Ramp,
+    right: Ramp,
+    /// Voices it may have at a time.
+    pub polyphony: usize,
+    /// Whom its new voices displace.
+    pub stealing: Stealing,
+    life: Life,
+    /// Voices now, fading ones included.
+    pub voices: usize,
+    bus: [[f32; MAX_CHUNK]; 2],
+    residue: [f32; 2],
+}
+
+impl Sampler {
+    /// A sampler with no instruments.
+    pub fn new(polyphony: usize, stealing: Stealing, gain: f32) -> Self {
+        let channel = Channel { instrument: None, bend_cents: Ramp::at_rest(0.0) };
+        Self {
+            channels: [channel; CHANNELS],
+            gain,
+            pan: 0.0,
+            muted: false,
+            left: Ramp::at_rest(gain),
+            right: Ramp::at_rest(gain),
+            polyphony,
+            stealing,
+            life: Life::Held,
+            voices: 0,
+            bus: [[0.0; MAX_CHUNK]; 2],
+            residue: [0.0; 2],
+        }
+    }
+
+    /// One channel; `None` beyond the sixteenth.
+    pub fn channel(&self, channel: u8) -> Option<&Channel> {
+        self.channels.get(usize::from(channel))
+    }
+
+    /// Sets what new notes of a channel play.
+    pub fn assign(&mut self, channel: u8, instrument: Option<InstrumentIndex>) {
+        if let Some(channel) = self.channels.get_mut(usize::from(channel)) {
+            channel.instrument = instrument;
+        }
+    }
+
+    /// Bends a channel: −8192..=8191.
+    pub fn bend(&mut self, channel: u8, value: f32, now: Frames, ramp_frames: u32) {
+        if let Some(channel) = self.channels.get_mut(usize::from(channel)) {
+            channel.bend_cents.glide(value / 8192.0 * BEND_RANGE_CENTS, now, ramp_frames);
+        }
+    }
+
+    /// Linear amplitude, ramped.
+    pub fn set_gain(&mut self, gain: f32, now: Frames, sample_rate: u32) {
+        self.gain = gain;
+        self.turn(now, sample_rate);
+    }
+
+    /// −1..=1, ramped.
+    pub fn set_pan(&mut self, pan: f32, now: Frames, sample_rate: u32) {
+        self.pan = pan;
+        self.turn(now, sample_rate);
+    }
+
+    /// Silent but running, ramped.
+    pub fn set_muted(&mut self, muted: bool, now: Frames, sample_rate: u32) {
+        self.muted = muted;
+        self.turn(now, sample_rate);
+    }
+
+    fn turn(&mut self, now: Frames, sample_rate: u32) {
+        let gain = if self.muted { 0.0 } else { self.gain };
+        let [left, right] = pan::stereo(f64::from(self.pan)).map(|side| side * gain);
+        let frames = (RAMP_S * f64::from(sample_rate)) as u32;
+        self.left.glide(left, now, frames);
+        self.right.glide(right, now, frames);
+    }
+
+    /// No more notes.
+    pub fn close(&mut self) {
+        self.life = Life::Closing;
+    }
+
+    /// No more notes than those that wait.
+    pub fn abandon(&mut self) {
+        if self.life == Life::Held {
+            self.life = Life::Abandoned;
+        }
+    }
+
+    /// Whether new notes are refused.
+    pub fn is_closing(&self) -> bool {
+        self.life == Life::Closing
+    }
+
+    /// Whether it can go: nobody holds it, nothing sounds, and nothing waits.
+    pub fn is_over(&self, events_waiting: u32) -> bool {
+        match self.life {
+            Life::Held => false,
+            Life::Abandoned => events_waiting == 0 && !self.sounds(),
+            Life::Closing => !self.sounds(),
+        }
+    }
+
+    /// Whether anything may sound: the bus is rendered only then.
+    pub fn sounds(&self) -> bool {
+        self.voices > 0 || self.residue != [0.0; 2]
+    }
+
+    /// The bus for the next `frames`, silent: voices add to it.
+    pub fn open_bus(&mut self, frames: usize) {
+        for side in &mut self.bus {
+            if let Some(side) = side.get_mut(..frames) {
+                side.fill(0.0);
+            }
+        }
+    }
+
+    /// The bus, for voices.
+    pub fn bus(&mut self) -> &mut [[f32; MAX_CHUNK]; 2] {
+        &mut self.bus
+    }
+
+    /// A voice was cut at this output: it is led to zero instead of left as a step (RT-11).
+    ///
+    /// Only used when so many voices fade that there is no room for one more fade. However many are cut at once,
+    /// it costs two numbers.
+    pub fn catch_cut(&mut self, last: [f32; 2]) {
+        for (residue, value) in self.residue.iter_mut().zip(last) {
+            *residue += value;
+        }
+    }
+
+    /// Adds the bus, through gain and pan, to the master.
+    pub fn mix(
+        &mut self,
+        frame: Frames,
+        frames: usize,
+        residue_decay: f32,
+        master: &mut [[f32; MAX_CHUNK]; 2],
+    ) {
+        let ramps = [self.left, self.right];
+        for (((bus, out), residue), ramp) in self.bus.iter_mut().zip(master).zip(&mut self.residue).zip(ramps)
+        {
+            let (Some(bus), Some(out)) = (bus.get_mut(..frames), out.get_mut(..frames)) else { continue };
+            if *residue != 0.0 {
+                for value in bus.iter_mut() {
+                    *value += *residue;
+                    *residue *= residue_decay;
+                }
+                // −180 dB: inaudible, and without it the decay would never end.
+                if residue.abs() < 1e-9 {
+                    *residue = 0.0;
+                }
+            }
+            ramp.apply(frame, bus);
+            for (out, value) in out.iter_mut().zip(bus) {
+                *out += *value;
+            }
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The scheduler: events that wait for their frame, in a bounded heap.
+//!
+//! Events come out by frame, and on the same frame in the order in which they arrived. A note that waits can be found
+//! by its id in constant time, so that releasing it before it starts costs no search (RT-4).
+//!
+//! Nothing here allocates after `new`, except [`Scheduler::grow`], which an offline engine calls between blocks.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::MAX_SAMPLERS;
+use super::event::{Event, NoteId, SamplerIndex};
+use crate::units::Frames;
+
+/// Place of an event in the slab.
+type Slot = u32;
+
+/// The waiting events.
+pub struct Scheduler {
+    heap: BinaryHeap<Reverse<(Frames, u64, Slot)>>,
+    slab: Vec<Option<Event>>,
+    free: Vec<Slot>,
+    notes: NoteTable,
+    arrivals: u64,
+    /// Live events of each sampler.
+    waiting: Vec<u32>,
+}
+
+impl Scheduler {
+    /// Room for `capacity` events.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            heap: BinaryHeap::with_capacity(capacity),
+            slab: vec![None; capacity],
+            free: (0..capacity as Slot).rev().collect(),
+            notes: NoteTable::new(capacity),
+            arrivals: 0,
+            waiting: vec![0; MAX_SAMPLERS],
+        }
+    }
+
+    /// Events that wait, cancelled ones included until their frame.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Places left.
+    pub fn room(&self) -> usize {
+        self.free.len()
+    }
+
+    /// All places.
+    pub fn capacity(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Puts an event in line; `false` when the scheduler is full.
+    pub fn insert(&mut self, frame: Frames, event: Event) -> bool {
+        let Some(slot) = self.free.pop() else { return false };
+        if let Some(place) = self.slab.get_mut(slot as usize) {
+            *place = Some(event);
+        }
+        if let Event::NoteOn { sampler, note, .. } = event {
+            self.notes.insert((sampler, note), slot);
+        }
+        self.count(event, 1);
+        self.heap.push(Reverse((frame, self.arrivals, slot)));
+        self.arrivals += 1;
+        true
+    }
+
+    /// The frame of the next event.
+    pub fn next_frame(&self) -> Option<Frames> {
+        self.heap.peek().map(|Reverse((frame, _, _))| *frame)
+    }
+
+    /// The next event that is due at or before `frame`.
+    pub fn pop_due(&mut self, frame: Frames) -> Option<Event> {
+        while self.next_frame()? <= frame {
+            let Reverse((_, _, slot)) = self.heap.pop()?;
+            self.free.push(slot);
+            let event = self.slab.get_mut(slot as usize).and_then(Option::take);
+            if let Some(event) = event {
+                if let Event::NoteOn { sampler, note, .. } = event {
+                    self.notes.remove((sampler, note), slot);
+                }
+                self.count(event, -1);
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// Forgets a note that has not started; `false` when none waits under that id.
+    pub fn cancel_note(&mut self, sampler: SamplerIndex, note: NoteId) -> bool {
+        let Some(slot) = self.notes.take((sampler, note)) else { return false };
+        let event = self.slab.get_mut(slot as usize).and_then(Option::take);
+        event.inspect(|event| self.count(*event, -1)).is_some()
+    }
+
+    /// Events of a sampler that wait and have not been cancelled.
+    pub fn waiting_for(&self, sampler: SamplerIndex) -> u32 {
+        self.waiting.get(usize::from(sampler)).copied().unwrap_or(0)
+    }
+
+    fn count(&mut self, event: Event, change: i32) {
+        if let Some(count) = event.sampler().and_then(|index| self.waiting.get_mut(usize::from(index))) {
+            *count = count.saturating_add_signed(change);
+        }
+    }
+
+    /// Forgets everything, or everything of one sampler.
+    pub fn clear(&mut self, sampler: Option<SamplerIndex>) {
+        for slot in 0..self.slab.len() {
+            let Some(Some(event)) = self.slab.get(slot).copied() else { continue };
+            let mine = match event {
+                // Suspend and resume are the engine's state, not its music.
+                Event::Suspend | Event::Resume => false,
+                _ => sampler.is_none() || event.sampler() == sampler,
+            };
+            if mine {
+                if let Some(place) = self.slab.get_mut(slot) {
+                    *place = None;
+                }
+                self.count(event, -1);
+                if let Event::NoteOn { sampler, note, .. } = event {
+                    self.notes.remove((sampler, note), slot as Slot);
+                }
+            }
+        }
+    }
+
+    /// Doubles the room. Allocates: never on the audio thread.
+    pub fn grow(&mut self) {
+        let (old, new) = (self.slab.len(), (self.slab.len() * 2).max(16));
+        self.heap.reserve(new - self.heap.len());
+        self.slab.resize(new, None);
+        self.free.reserve(new);
+        self.free.extend((old as Slot..new as Slot).rev());
+        let mut notes = NoteTable::new(new);
+        for (slot, event) in (0..).zip(&self.slab) {
+            if let Some(Event::NoteOn { sampler, note, .. }) = event {
+                notes.insert((*sampler, *note), slot);
+            }
+        }
+        self.notes = notes;
+    }
+}
+
+/// Open-addressing hash table from note to slot, at most half full, linear probing, deletion by shifting back.
+///
+/// `HashMap` would do, but for its allocation on growth and its random seed (RT-1, RT-7).
+struct NoteTable {
+    entries: Vec<Option<(NoteKey, Slot)>>,
+}
+
+type NoteKey = (SamplerIndex, NoteId);
+
+impl NoteTable {
+    fn new(capacity: usize) -> Self {
+        Self { entries: vec![None; (capacity.max(1) * 2).next_power_of_two()] }
+    }
+
+    fn home(&self, (sampler, note): NoteKey) -> usize {
+        // Fibonacci hashing (Knuth, TAOCP vol. 3, section 6.4): consecutive ids spread evenly.
+        let key = (u64::from(sampler) << 32) | u64::from(note);
+        let bits = self.entries.len().trailing_zeros();
+        (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - bits)) as usize
+    }
+
+    fn mask(&self) -> usize {
+        self.entries.len() - 1
+    }
+
+    fn insert(&mut self, key: NoteKey, slot: Slot) {
+        let mut at = self.home(key);
+        // Ends: at most half of the places are taken, one for each slot of the slab.
+        while let Some(Some(_)) = self.entries.get(at) {
+            at = (at + 1) & self.mask();
+        }
+        if let Some(entry) = self.entries.get_mut(at) {
+            *entry = Some((key, slot));
+        }
+    }
+
+    fn position(&self, wanted: impl Fn(NoteKey, Slot) -> bool, key: NoteKey) -> Option<usize> {
+        let mut at = self.home(key);
+        while let Some(Some((found, slot))) = self.entries.get(at) {
+            if wanted(*found, *slot) {
+                return Some(at);
+            }
+            at = (at + 1) & self.mask();
+        }
+        None
+    }
+
+    fn take(&mut self, key: NoteKey) -> Option<Slot> {
+        let at = self.position(|found, _| found == key, key)?;
+        let slot = self.entries.get(at).copied().flatten().map(|(_, slot)| slot);
+        self.delete(at);
+        slot
+    }
+
+    fn remove(&mut self, key: NoteKey, slot: Slot) {
+        if let Some(at) = self.position(|found, at| found == key && at == slot, key) {
+            self.delete(at);
+        }
+    }
+
+    fn delete(&mut self, mut hole: usize) {
+        let mask = self.mask();
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let Some(Some((key, slot))) = self.entries.get(at).copied() else { break };
+            // An entry may fill the hole unless its home lies between the hole and itself.
+            let (from_home, from_hole) =
+                (at.wrapping_sub(self.home(key)) & mask, at.wrapping_sub(hole) & mask);
+            if from_home >= from_hole {
+                if let Some(place) = self.entries.get_mut(hole) {
+                    *place = Some((key, slot));
+                }
+                hole = at;
+            }
+        }
+        if let Some(place) = self.entries.get_mut(hole) {
+            *place = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn note(id: NoteId) -> Event {
+        Event::NoteOn { sampler: 0, channel: 0, note: id, key: 60.0, velocity: 100.0 }
+    }
+
+    #[test]
+    fn events_come_by_frame_and_then_by_arrival() {
+        let mut scheduler = Scheduler::new(8);
+        for (frame, id) in [(5, 1), (3, 2), (5, 3), (3, 4), (9, 5)] {
+            assert!(scheduler.insert(frame, note(id)));
+        }
+        let due: Vec<_> = std::iter::from_fn(|| scheduler.pop_due(5)).collect();
+        assert_eq!(due, [note(2), note(4), note(1), note(3)]);
+        assert_eq!(scheduler.next_frame(), Some(9));
+    }
+
+    #[test]
+    fn a_full_scheduler_refuses_and_recovers() {
+        let mut scheduler = Scheduler::new(1);
+        assert!(scheduler.insert(1, note(1)));
+        assert!(!scheduler.insert(1, note(2)));
+        assert!(scheduler.pop_due(1).is_some());
+        assert!(scheduler.insert(1, note(2)));
+    }
+
+    #[test]
+    fn a_cancelled_note_never_comes_out_and_frees_its_place_on_its_frame() {
+        let mut scheduler = Scheduler::new(2);
+        scheduler.insert(5, note(1));
+        scheduler.insert(6, note(2));
+        assert!(scheduler.cancel_note(0, 1));
+        assert!(!scheduler.cancel_note(0, 1));
+        assert!(!scheduler.cancel_note(1, 2));
+        assert_eq!(scheduler.pop_due(10), Some(note(2)));
+        assert_eq!((scheduler.len(), scheduler.room(), scheduler.waiting_for(0)), (0, 2, 0));
+    }
+
+    #[test]
+    fn clearing_spares_other_samplers_and_the_engines_state() {
+        let mut scheduler = Scheduler::new(8);
+        scheduler.insert(1, note(1));
+        scheduler.insert(2, Event::NoteOff { sampler: 3, channel: 0, key: 1.0 });
+        scheduler.insert(3, Event::Resume);
+        scheduler.clear(Some(0));
+        assert_eq!(scheduler.pop_due(2), Some(Event::NoteOff { sampler: 3, channel: 0, key: 1.0 }));
+        scheduler.insert(4, note(2));
+        scheduler.clear(None);
+        assert_eq!(scheduler.pop_due(9), Some(Event::Resume));
+        assert_eq!(scheduler.pop_due(9), None);
+    }
+
+    #[test]
+    fn growing_keeps_everything() {
+        let mut scheduler = Scheduler::new(2);
+        for id in 1..=1000 {
+            if scheduler.room() == 0 {
+                scheduler.grow();
+            }
+            assert!(scheduler.insert(u64::from(id % 7), note(id)));
+        }
+        assert!(scheduler.cancel_note(0, 500));
+        assert_eq!(std::iter::from_fn(|| scheduler.pop_due(7)).count(), 999);
+    }
+
+    proptest! {
+        #[test]
+        fn it_behaves_as_a_sorted_list(steps in prop::collection::vec((0u8..4, 0u64..20, 1u32..30), 1..200)) {
+            let mut scheduler = Scheduler::new(64);
+            let mut model: Vec<(u64, u64, u32)> = Vec::new();
+            for (arrival, (kind, frame, id)) in (0u64..).zip(steps) {
+                match kind {
+                    0 | 1 => {
+                        if model.iter().any(|(_, _, known)| *known == id) {
+                            continue;
+                        }
+                        if scheduler.insert(frame, note(id)) {
+                            model.push((frame, arrival, id));
+                        }
+                    }
+                    2 => {
+                        let known = model.iter().position(|(_, _, known)| *known == id);
+                        prop_assert_eq!(scheduler.cancel_note(0, id), known.is_some());
+                        known.map(|at| model.remove(at));
+                    }
+                    _ => {
+                        model.sort_unstable();
+                        let due = model.iter().take_while(|(due, _, _)| *due <= frame).count();
+                        for (_, _, id) in model.drain(..due) {
+                            prop_assert_eq!(scheduler.pop_due(frame), Some(note(id)));
+                        }
+                        prop_assert_eq!(scheduler.pop_due(frame), None);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What holds for every stream of events: same bits for any block partition (RT-6), same bits twice (RT-7), finite
+//! output (RT-8), no voice and no note lost, independence of where on the clock it happens.
+
+use super::*;
+use crate::instrument::{LoopMode, Playback, SampleLoop};
+use proptest::prelude::*;
+
+fn instrument() -> Vec<Region> {
+    let noise: Vec<f32> =
+        (0..2000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 7) as f32 / 1.7e7 - 1.0).collect();
+    let (sample_loop, looped) = SampleLoop::new(&mono(noise.clone()), 500, 1400, LoopMode::Sustain).unwrap();
+    let stereo = Sample::new(noise.clone(), 2, 44_100).unwrap().0;
+    let envelope = EnvelopeTimes {
+        delay_s: 0.001,
+        attack_s: 0.004,
+        hold_s: 0.002,
+        decay_s: 0.03,
+        sustain: 0.4,
+        release_s: 0.02,
+    };
+    vec![
+        Region {
+            keys: 0..=70,
+            playback: Playback::Loop(sample_loop),
+            envelope,
+            pan: -0.3,
+            ..Region::of(looped)
+        },
+        Region { keys: 40..=127, velocities: 50..=127, tune_cents: 7.0, ..Region::of(Arc::new(stereo)) },
+        Region { keys: 60..=127, playback: Playback::OneShot, pan: 0.8, ..Region::of(mono(noise)) },
+    ]
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let sampler = 0;
+    prop_oneof![
+        8 => (1u32..40, 0u8..3, 20f32..110.0, 1f32..127.0)
+            .prop_map(move |(note, channel, key, velocity)| Event::NoteOn { sampler, channel, note, key: (key * 2.0).round() / 2.0, velocity }),
+        3 => (0u8..3, 20u8..110).prop_map(move |(channel, key)| Event::NoteOff { sampler, channel, key: key.into() }),
+        4 => (1u32..40).prop_map(move |note| Event::Release { sampler, note }),
+        2 => (0u8..3, -8192f32..8191.0).prop_map(move |(channel, value)| Event::PitchBend { sampler, channel, value }),
+        1 => (0f32..2.0).prop_map(move |gain| Event::SamplerGain { sampler, gain }),
+        1 => (-1f32..1.0).prop_map(move |pan| Event::SamplerPan { sampler, pan }),
+        1 => any::<bool>().prop_map(move |muted| Event::SamplerMute { sampler, muted }),
+        1 => (0f32..2.0).prop_map(move |gain| Event::MasterGain { gain }),
+        1 => prop::option::of(0u8..3).prop_map(move |channel| Event::AllNotesOff { sampler, channel }),
+        1 => prop::option::of(0u8..3).prop_map(move |channel| Event::AllSoundOff { sampler, channel }),
+        1 => (0u8..3, any::<bool>()).prop_map(move |(channel, on)| Event::Assign { sampler, channel, instrument: on.then_some(0) }),
+        1 => Just(Event::Panic),
+    ]
+}
+
+fn rig(polyphony: usize, interpolation: Interpolation) -> Rig {
+    let mut rig = Rig::playing(EngineConfig { polyphony, interpolation, ..config() }, instrument());
+    for channel in 1..3 {
+        rig.send(Event::Assign { sampler: 0, channel, instrument: Some(0) });
+    }
+    rig
+}
+
+const FRAMES: usize = 6000;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 1 } else { 48 }, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_partition_gives_the_same_bits(
+        events in prop::collection::vec((0u64..5000, any_event()), 1..60),
+        blocks in prop::collection::vec(1usize..700, 1..12),
+        polyphony in 1usize..12,
+        cubic in any::<bool>(),
+    ) {
+        let interpolation = if cubic { Interpolation::Cubic } else { Interpolation::Linear };
+        let mut renders = [vec![FRAMES], vec![1], vec![7], vec![64], vec![511], blocks].into_iter().map(|blocks| {
+            let mut rig = rig(polyphony, interpolation);
+            for (frame, event) in &events {
+                rig.send_at(*frame, *event);
+            }
+            let out = rig.render_in(FRAMES, &blocks);
+            // Facts of one chunk are told in the order of starting, not of ending.
+            let mut facts = std::mem::take(&mut rig.facts);
+            facts.sort_unstable();
+            (bits(&out), facts, rig.ends.counters.voices_stolen.get())
+        });
+        let whole = renders.next().unwrap();
+        for other in renders {
+            prop_assert!(other.0 == whole.0, "the bits differ");
+            prop_assert_eq!(&other.1, &whole.1);
+            prop_assert_eq!(other.2, whole.2);
+        }
+    }
+
+    #[test]
+    fn everything_ends_stays_finite_and_bounded(
+        events in prop::collection::vec((0u64..5000, any_event()), 1..120),
+        polyphony in 1usize..40,
+    ) {
+        let mut rig = rig(polyphony, Interpolation::Cubic);
+        for (frame, event) in &events {
+            rig.send_at(*frame, *event);
+        }
+        rig.send_at(5000, Event::Panic);
+        let out = rig.render_in(FRAMES, &[128]);
+        // Values ≤ 1.3 after cubic overshoot; at most polyphony + 32 voices, gain 2 × √2 × 2.
+        let bound = (polyphony + 32) as f32 * 1.3 * 2.0 * 2.0 * std::f32::consts::SQRT_2;
+        prop_assert!(out.iter().all(|value| value.is_finite() && value.abs() <= bound));
+        prop_assert!(out[out.len() - 100..].iter().all(|value| *value == 0.0));
+        prop_assert_eq!(rig.voices(), 0);
+        prop_assert_eq!(rig.ends.counters.malformed_records.get(), 0);
+    }
+
+    #[test]
+    fn the_same_music_later_has_the_same_bits(
+        notes in prop::collection::vec((0u64..2000, 1u32..40, 20f32..110.0, 1f32..127.0, 1u64..1500), 1..30),
+        shift in 1u64..1000,
+    ) {
+        let render = |shift: u64| {
+            let mut rig = rig(24, Interpolation::Cubic);
+            for (frame, note, key, velocity, length) in &notes {
+                rig.send_at(frame + shift, note_on(*note, *key, *velocity));
+                rig.send_at(frame + shift + length, release(*note));
+            }
+            rig.render_in(FRAMES + shift as usize, &[256])
+        };
+        let (there, later) = (render(0), render(shift));
+        prop_assert!(bits(&later[2 * shift as usize..]) == bits(&there), "the bits differ");
+    }
+
+    #[test]
+    fn any_record_whatever_leaves_the_engine_standing(
+        records in prop::collection::vec((0u32..16, any::<[f64; 7]>()), 1..200),
+    ) {
+        let mut rig = rig(8, Interpolation::Cubic);
+        for (op, rest) in records {
+            let mut record = [f64::from(op); 8];
+            record[1..].copy_from_slice(&rest);
+            rig.ends.lane.memory().push(&record, 0);
+        }
+        prop_assert!(rig.render_in(1000, &[100]).iter().all(|value| value.is_finite()));
+    }
+}
+
+#[test]
+fn two_renders_of_the_same_events_are_equal() {
+    let render = || {
+        let mut rig = rig(4, Interpolation::Cubic);
+        for note in 1..50u32 {
+            rig.note_at(u64::from(note) * 97, note, 40.0 + note as f32);
+        }
+        bits(&rig.render_in(8000, &[128]))
+    };
+    assert_eq!(render(), render());
+}
+
+#[test]
+fn extreme_parameters_stay_finite() {
+    for key in [0.0, 127.0] {
+        for root_key in [-200.0, 0.0, 127.0, 400.0] {
+            for rate in [1_000, 768_000] {
+                for gain in [0.0, 1e-30, 1e3] {
+                    let sample =
+                        Sample::new((0..500).map(|n| (n as f32).sin()).collect(), 1, rate).unwrap().0;
+                    let region = Region { root_key, gain, ..Region::of(Arc::new(sample)) };
+                    let mut rig = Rig::playing(config(), vec![region]);
+                    rig.send(Event::PitchBend { sampler: 0, channel: 0, value: 8191.0 });
+                    rig.note_at(0, 1, key);
+                    rig.send_at(1500, release(1));
+                    assert!(rig.render_in(3000, &[64]).iter().all(|value| value.is_finite()));
+                }
+            }
+        }
+    }
+}

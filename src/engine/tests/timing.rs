@@ -1,0 +1,162 @@
+//! When things happen: exact frames, late events, full queues, suspend and resume.
+
+use super::*;
+
+#[test]
+fn every_event_sounds_on_its_exact_frame_in_any_block() {
+    for blocks in [vec![1], vec![7], vec![64], vec![511], vec![4000]] {
+        let mut rig = Rig::playing(config(), vec![Region { envelope: held(), ..constant(1.0, 1) }]);
+        let frames = [0, 1, 5, 63, 64, 65, 127, 128, 129, 1000, 2047, 3999];
+        for (note, frame) in (1..).zip(frames) {
+            rig.note_at(frame, note, 60.0);
+        }
+        let out = rig.render_in(4000, &blocks);
+        for (frame, pair) in (0u64..).zip(out.chunks(2)) {
+            assert_eq!(pair[0] != 0.0, frames.contains(&frame), "frame {frame} in blocks of {blocks:?}");
+        }
+    }
+}
+
+#[test]
+fn events_on_one_frame_happen_in_the_order_of_sending() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.note_at(100, 1, 60.0);
+    rig.send_at(100, Event::NoteOff { sampler: 0, channel: 0, key: 60.0 });
+    rig.send_at(200, Event::NoteOff { sampler: 0, channel: 0, key: 62.0 });
+    rig.note_at(200, 2, 62.0);
+    rig.render(2000);
+    assert_eq!(rig.facts, [Fact::NoteEnded(0, 1)]);
+    assert_eq!(rig.voices(), 1);
+}
+
+#[test]
+fn late_events_sound_at_once_and_are_counted_with_how_late() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.render(4800);
+    rig.note_at(0, 1, 60.0);
+    rig.note_at(4799, 2, 60.0);
+    rig.note_at(4800, 3, 60.0);
+    rig.send(note_on(4, 60.0, 127.0));
+    assert!((rig.left(1)[0] - 4.0 * CENTRE).abs() < 1e-6);
+    let counters = &rig.ends.counters;
+    assert_eq!(counters.late_events.get(), 2);
+    let lateness = counters.lateness_us.snapshot();
+    assert_eq!(lateness.count, 3 /* the notes with a time */);
+    assert!((lateness.max - 100_000.0).abs() < 1e-6);
+}
+
+#[test]
+fn late_events_keep_their_own_order() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.render(1000);
+    rig.send_at(500, Event::NoteOff { sampler: 0, channel: 0, key: 60.0 });
+    rig.note_at(300, 1, 60.0);
+    rig.render(1000);
+    assert_eq!(rig.facts, [Fact::NoteEnded(0, 1)], "the note-off was meant for after the note-on");
+}
+
+#[test]
+fn a_note_released_before_it_starts_never_sounds() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.note_at(1000, 1, 60.0);
+    rig.note_at(1000, 2, 64.0);
+    rig.send_at(500, release(1));
+    let out = rig.left(1100);
+    assert_eq!(out[1050], CENTRE);
+    assert_eq!(rig.facts, [Fact::NoteEnded(0, 1)]);
+}
+
+#[test]
+fn a_full_scheduler_drops_notes_counts_them_and_keeps_note_offs() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 480_000)]);
+    let far = 10 * u64::from(RATE);
+    rig.note_at(0, 9, 60.0);
+    // A lane as JavaScript has it; the rig's own is small, and taking in for it would let the scheduler grow.
+    let (wide, receiver) = crate::rt::lane::lane(LANE_RECORDS, 1);
+    rig.command(Command::AddLane(Box::new(receiver)));
+    let mut sent = 0;
+    while sent < SCHEDULED_EVENTS as u32 {
+        for _ in 0..4096 {
+            sent += 1;
+            let note = note_on(10 + sent, 60.0, 127.0);
+            assert!(wide.memory().push(&encode(note, Some(far as f64 / f64::from(RATE))), 0));
+        }
+        rig.render(16);
+    }
+    let dropped = rig.ends.counters.dropped_events.get();
+    assert_eq!(dropped, SCHEDULED_EVENTS as u64 / 4, "a quarter is kept for what ends sound");
+    rig.send_at(1000, release(9));
+    rig.send(note_on(5, 64.0, 127.0)); // what is due now needs no place
+    rig.render(10_000);
+    assert_eq!(rig.facts, [Fact::NoteEnded(0, 9)]);
+    assert_eq!(rig.voices(), 1);
+    assert_eq!(rig.ends.counters.dropped_events.get(), dropped);
+}
+
+#[test]
+fn an_offline_engine_takes_in_any_number_of_events() {
+    let mut rig = Rig::playing(config(), vec![Region { envelope: held(), ..constant(1.0, 1) }]);
+    for n in 0..200_000u32 {
+        rig.note_at(u64::from(n) / 8, n + 1, 60.0);
+    }
+    rig.engine.take_in(); // as control does before it renders
+    let out = rig.left(25_000);
+    let wrong = out.iter().position(|value| (value - 8.0 * CENTRE).abs() > 1e-5);
+    assert_eq!(wrong.map(|frame| (frame, out[frame])), None);
+    assert_eq!(rig.ends.counters.dropped_events.get(), 0);
+}
+
+#[test]
+fn nonsense_records_are_counted_and_ignored() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.ends.lane.memory().push(&[f64::NAN; 8], 0);
+    rig.ends.lane.memory().push(&[1e300; 8], 0);
+    rig.send(Event::NoteOn { sampler: 200, channel: 0, note: 1, key: 60.0, velocity: 1.0 });
+    assert!(rig.left(64).iter().all(|v| *v == 0.0));
+    assert_eq!(rig.ends.counters.malformed_records.get(), 2);
+}
+
+#[test]
+fn suspend_fades_stops_the_clock_and_resume_goes_on_where_it_was() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 480_000)]);
+    rig.note_at(0, 1, 60.0);
+    rig.send_at(1000, Event::Suspend);
+    rig.note_at(3000, 2, 60.0);
+    let out = rig.left(5000);
+    assert_eq!(out[999], CENTRE);
+    assert!(out[1240..].iter().all(|v| *v == 0.0));
+    // A fade of 240 frames falls by 1/240 a frame.
+    assert!(largest_step(&out[999..]) <= CENTRE / 240.0 * 1.001);
+    assert_eq!(rig.engine.frame(), 1240, "the clock stands still");
+    rig.send(Event::Resume);
+    let out = rig.left(3000);
+    assert!(largest_step(&out[..1700]) <= CENTRE / 240.0 * 1.001);
+    assert_eq!(out[3000 - 1240 - 1], CENTRE);
+    assert!((out[3000 - 1240] - 2.0 * CENTRE).abs() < 1e-6, "the second note sounds on its frame");
+}
+
+#[test]
+fn what_is_sent_while_suspended_waits_for_the_clock() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.send(Event::Suspend);
+    rig.render(1000);
+    rig.send(note_on(1, 60.0, 127.0));
+    assert!(rig.left(1000).iter().all(|v| *v == 0.0));
+    rig.send(Event::Resume);
+    assert_eq!(rig.left(1000)[500], CENTRE);
+}
+
+#[test]
+fn panic_silences_within_six_milliseconds_and_forgets_what_was_scheduled() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 480_000)]);
+    for note in 1..=8 {
+        rig.note_at(0, note, 60.0);
+    }
+    rig.note_at(5000, 9, 60.0);
+    rig.render(1000);
+    rig.send(Event::Panic);
+    let out = rig.left(8000);
+    assert!(out[288..].iter().all(|v| *v == 0.0));
+    assert!(largest_step(&out) <= 8.0 * CENTRE / 288.0 * 1.001);
+    assert_eq!(rig.voices(), 0);
+}

@@ -1,0 +1,333 @@
+//! A voice: one region being played.
+//!
+//! What changes slowly (envelope, pitch) is computed once per *segment*, at most [`SEGMENT_FRAMES`] frames, and runs
+//! in a straight line within it. Segments are counted from the voice's own start and cut wherever an event or a stage
+//! of the envelope falls, so that a note has the same bits wherever it starts and however the render is cut
+//! into blocks (RT-6).
+
+use super::MAX_CHUNK;
+use super::event::{NoteId, SamplerIndex};
+use super::message::Generation;
+use crate::dsp::envelope::Envelope;
+use crate::dsp::interpolate::{self, Interpolation, ONE_FRAME, Phase};
+use crate::dsp::pan;
+use crate::dsp::ramp::Ramp;
+use crate::instrument::{GUARD_FRAMES, LoopMode, Playback, Region};
+use crate::units::{Frames, cents_to_ratio, velocity_to_gain};
+
+/// Longest stretch in which gain runs straight and pitch stands still: 0.67 ms at 48 kHz. The chord of an exponential
+/// release of 100 ms over it is off by (32·k/4800)²/8 = 0.05 % at most.
+const SEGMENT_FRAMES: u32 = 32;
+
+/// Fastest a recording is read, frames per frame: ten octaves up.
+const MAX_STEP: f64 = 1024.0;
+
+/// What starts a voice.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    pub sampler: SamplerIndex,
+    pub channel: u8,
+    pub note: NoteId,
+    pub key: f32,
+    pub velocity: f32,
+    pub generation: Generation,
+    pub region: u32,
+}
+
+/// A fade to zero in a straight line.
+#[derive(Clone, Copy, Debug)]
+struct Fade {
+    left: u32,
+    length: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Segment {
+    length: u32,
+    at: u32,
+    gain: [f32; 2],
+    slope: [f32; 2],
+}
+
+impl Segment {
+    fn left(&self) -> u32 {
+        self.length - self.at
+    }
+
+    /// Gain of each side, `frames` after the segment's current frame.
+    fn gain_at(&self, side: usize, frame: u32) -> f32 {
+        match (self.gain.get(side), self.slope.get(side)) {
+            (Some(gain), Some(slope)) => gain + slope * frame as f32,
+            _ => 0.0,
+        }
+    }
+}
+
+/// One region being played.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice {
+    pub sampler: SamplerIndex,
+    pub channel: u8,
+    pub note: NoteId,
+    pub key: f32,
+    pub generation: Generation,
+    region: u32,
+    position: Phase,
+    /// Step at zero bend, frames per frame.
+    ratio: f64,
+    step: Phase,
+    looping: bool,
+    leaving_loop: bool,
+    one_shot: bool,
+    envelope: Envelope,
+    /// Velocity, region gain and pan together.
+    level: [f32; 2],
+    segment: Segment,
+    fade: Option<Fade>,
+    /// Output of the last frame rendered, before the sampler's bus.
+    last: [f32; 2],
+    sounded: bool,
+    ended: bool,
+}
+
+impl Voice {
+    /// A voice at its first frame.
+    pub fn start(start: Start, region: &Region, sample_rate: u32) -> Self {
+        let sample = &region.sample;
+        let cents = (f64::from(start.key) - region.root_key) * 100.0 + region.tune_cents;
+        let ratio = cents_to_ratio(cents) * f64::from(sample.sample_rate()) / f64::from(sample_rate);
+        let gain = region.gain * velocity_to_gain(f64::from(start.velocity));
+        let pan = if sample.channels() == 1 { pan::mono(region.pan) } else { pan::stereo(region.pan) };
+        let mut voice = Self {
+            sampler: start.sampler,
+            channel: start.channel,
+            note: start.note,
+            key: start.key,
+            generation: start.generation,
+            region: start.region,
+            position: 0,
+            ratio,
+            step: ONE_FRAME,
+            looping: matches!(region.playback, Playback::Loop(_)),
+            leaving_loop: false,
+            one_shot: matches!(region.playback, Playback::OneShot),
+            envelope: Envelope::start(&region.envelope, sample_rate),
+            level: pan.map(|side| (f64::from(side) * gain) as f32),
+            segment: Segment::default(),
+            fade: None,
+            last: [0.0; 2],
+            sounded: false,
+            ended: false,
+        };
+        voice.segment.gain = voice.gain_after(0);
+        voice
+    }
+
+    /// Number of its region in the instrument.
+    pub fn region(&self) -> u32 {
+        self.region
+    }
+
+    /// Whether it is over.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether it is being faded out: it no longer counts towards polyphony.
+    pub fn is_fading(&self) -> bool {
+        self.fade.is_some()
+    }
+
+    /// Whether its key has been let go.
+    pub fn is_released(&self) -> bool {
+        self.envelope.is_released()
+    }
+
+    /// Frames until its fade ends, for choosing whom to cut.
+    pub fn fade_left(&self) -> u32 {
+        self.fade.map_or(u32::MAX, |fade| fade.left)
+    }
+
+    /// The last frame it put out.
+    pub fn last_output(&self) -> [f32; 2] {
+        self.last
+    }
+
+    /// How loud it is, for stealing: its gain, or nothing as long as it has not been heard.
+    pub fn loudness(&self) -> f32 {
+        if !self.sounded {
+            return 0.0;
+        }
+        self.segment.gain_at(0, self.segment.at).max(self.segment.gain_at(1, self.segment.at))
+    }
+
+    /// The key is let go. A one-shot plays on.
+    pub fn release(&mut self, region: Option<&Region>) {
+        if self.one_shot || self.is_released() {
+            return;
+        }
+        self.cut_segment();
+        self.envelope.release();
+        if let Some(Playback::Loop(sample_loop)) = region.map(|region| &region.playback) {
+            self.leaving_loop = sample_loop.mode() == LoopMode::Sustain;
+        }
+        self.ended |= self.envelope.is_done();
+    }
+
+    /// Fades to zero within `frames`, whatever else it is doing. A fade under way goes on.
+    pub fn fade(&mut self, frames: u32) {
+        if self.fade.is_some() {
+            return;
+        }
+        if !self.sounded {
+            self.ended = true;
+            return;
+        }
+        self.cut_segment();
+        self.fade = Some(Fade { left: frames, length: frames });
+    }
+
+    /// Ends at once: for a voice that has not been heard, or whose last output is caught elsewhere.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Begins a new segment on the next frame, since the pitch is about to change.
+    pub fn cut_segment(&mut self) {
+        let at = self.segment.at;
+        let gain = [self.segment.gain_at(0, at), self.segment.gain_at(1, at)];
+        self.pass(at);
+        self.segment = Segment { gain, ..Segment::default() };
+    }
+
+    /// Gain of each side `frames` from the last segment border.
+    fn gain_after(&self, frames: u32) -> [f32; 2] {
+        let fade = self.fade.map_or(1.0, |fade| fade.left.saturating_sub(frames) as f32 / fade.length as f32);
+        let envelope = self.envelope.level_after(frames) * fade;
+        self.level.map(|side| side * envelope)
+    }
+
+    /// Moves envelope and fade on.
+    fn pass(&mut self, frames: u32) {
+        self.envelope.advance(frames);
+        if let Some(fade) = &mut self.fade {
+            fade.left = fade.left.saturating_sub(frames);
+            self.ended |= fade.left == 0;
+        }
+        self.ended |= self.envelope.is_done();
+    }
+
+    fn begin_segment(&mut self, frame: Frames, bend_cents: Ramp) {
+        let bend = f64::from(bend_cents.at(frame));
+        let bend = if bend == 0.0 { 1.0 } else { cents_to_ratio(bend) };
+        // At least one unit of phase, so that a voice cannot stand still for ever.
+        self.step = ((self.ratio * bend).min(MAX_STEP) * ONE_FRAME as f64).round().max(1.0) as Phase;
+        let length = SEGMENT_FRAMES.min(self.envelope.frames_left()).min(self.fade_left()).max(1);
+        let gain = self.segment.gain;
+        let end = self.gain_after(length);
+        let slope = |side: usize| match (gain.get(side), end.get(side)) {
+            (Some(gain), Some(end)) => (end - gain) / length as f32,
+            _ => 0.0,
+        };
+        self.segment = Segment { length, at: 0, gain, slope: [slope(0), slope(1)] };
+    }
+
+    /// Adds the next `frames` to the bus, the first of them at `frame` on the engine clock.
+    pub fn render(
+        &mut self,
+        region: &Region,
+        frame: Frames,
+        frames: usize,
+        bend_cents: Ramp,
+        kernel: Interpolation,
+        bus: &mut [[f32; MAX_CHUNK]; 2],
+    ) {
+        let mut done = 0;
+        while done < frames && !self.ended {
+            if self.segment.left() == 0 {
+                self.begin_segment(frame + done as u64, bend_cents);
+            }
+            let wanted = (frames - done).min(self.segment.left() as usize);
+            let count = self.read_stretch(region, done, wanted, kernel, bus);
+            self.segment.at += count as u32;
+            done += count;
+            if self.segment.left() == 0 {
+                self.pass(self.segment.length);
+                self.segment = Segment { gain: self.gain_after(0), ..Segment::default() };
+            }
+        }
+    }
+
+    /// Reads at most `wanted` frames up to the next seam or end; returns how many.
+    fn read_stretch(
+        &mut self,
+        region: &Region,
+        at: usize,
+        wanted: usize,
+        kernel: Interpolation,
+        bus: &mut [[f32; MAX_CHUNK]; 2],
+    ) -> usize {
+        let sample = &region.sample;
+        let frame = |n: u32| Phase::from(n) * ONE_FRAME;
+        let (data, origin, until) = match &region.playback {
+            Playback::Loop(sample_loop) if self.looping => {
+                if self.position >= frame(sample_loop.seam_end()) {
+                    let length = frame(sample_loop.end() - sample_loop.start());
+                    let over = self.position - frame(sample_loop.seam_end());
+                    self.position = frame(sample_loop.seam_end()) - length + over % length;
+                }
+                if self.position < frame(sample_loop.seam_start()) {
+                    if self.leaving_loop {
+                        // Between two seams every tap is plain data: the loop is left without a step.
+                        self.looping = false;
+                        return 0;
+                    }
+                    (sample.guarded(), -(GUARD_FRAMES as i64), frame(sample_loop.seam_start()))
+                } else {
+                    let (seam, first) = sample_loop.seam();
+                    (seam, first, frame(sample_loop.seam_end()))
+                }
+            }
+            // The kernel rings on until its first tap has left the recording.
+            _ => (
+                sample.guarded(),
+                -(GUARD_FRAMES as i64),
+                frame(sample.frames()) + frame(kernel.frames_before()),
+            ),
+        };
+        if self.position >= until {
+            self.ended = true;
+            return 0;
+        }
+        let reachable = (until - self.position).div_ceil(self.step);
+        let count = wanted.min(usize::try_from(reachable).unwrap_or(usize::MAX));
+        let position = self.position.wrapping_sub((origin as u64).wrapping_mul(ONE_FRAME));
+        let mut scratch = [[0.0f32; SEGMENT_FRAMES as usize]; 2];
+        let [left, right] = &mut scratch;
+        let (Some(left), Some(right)) = (left.get_mut(..count), right.get_mut(..count)) else {
+            self.ended = true;
+            return 0;
+        };
+        if sample.channels() == 1 {
+            interpolate::read_mono(kernel, data, position, self.step, left);
+            right.copy_from_slice(left);
+        } else {
+            interpolate::read_stereo(kernel, data, position, self.step, left, right);
+        }
+        self.position += self.step * count as u64;
+        // Known on the frame of the end, not when the next is asked for: an event there finds the voice free.
+        self.ended |= !self.looping && self.position >= until;
+        for (side, (bus, values)) in bus.iter_mut().zip([left, right]).enumerate() {
+            let first = self.segment.at;
+            for ((i, out), value) in (first..).zip(bus.iter_mut().skip(at)).zip(values.iter()) {
+                let value = value * self.segment.gain_at(side, i);
+                *out += value;
+                if let Some(last) = self.last.get_mut(side) {
+                    *last = value;
+                }
+            }
+        }
+        self.sounded = true;
+        count
+    }
+}

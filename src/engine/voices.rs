@@ -1,0 +1,151 @@
+//! The voices: allocation, stealing, release.
+//!
+//! Voices stay in the order in which they started, so that sums have the same rounding however a render is cut into
+//! blocks (RT-6). Room for more voices than may sound is kept, so that a stolen one fades instead of stopping; when
+//! even that is full, the voice nearest to its end is cut and its last value led to zero by its sampler (RT-11).
+
+use super::event::{NoteId, SamplerIndex};
+use super::instruments::Instruments;
+use super::message::{Fact, Outgoing};
+use super::sampler::{Sampler, Stealing};
+use super::voice::{Start, Voice};
+use crate::rt::collector::Outbox;
+
+/// All voices of an engine.
+pub struct Voices {
+    list: Vec<Voice>,
+    polyphony: usize,
+    fade_frames: u32,
+}
+
+/// What became of a request for a voice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There was room.
+    Free,
+    /// Another voice made room.
+    Stolen,
+    /// Nobody may be displaced: the voice does not sound.
+    Refused,
+}
+
+impl Voices {
+    pub fn new(polyphony: usize, fade_frames: u32) -> Self {
+        let fading = (polyphony / 2).max(32);
+        Self { list: Vec::with_capacity(polyphony + fading), polyphony, fade_frames }
+    }
+
+    /// All, in starting order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Voice> {
+        self.list.iter_mut()
+    }
+
+    /// Voices now, fading ones included.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    fn sounding(&self) -> impl Iterator<Item = &Voice> {
+        self.list.iter().filter(|voice| !voice.is_fading() && !voice.has_ended())
+    }
+
+    /// Makes room for a voice of a note.
+    ///
+    /// The note's own voices are never displaced: a layered note keeps all its layers or loses the last ones.
+    pub fn make_room(&mut self, start: &Start, sampler: &Sampler, outbox: &mut Outbox<Outgoing>) -> Room {
+        let own = self.sounding().filter(|voice| voice.sampler == start.sampler).count();
+        let within = own >= sampler.polyphony;
+        if !within && self.sounding().count() < self.polyphony {
+            return Room::Free;
+        }
+        let candidate = |voice: &Voice| {
+            (voice.sampler, voice.note) != (start.sampler, start.note)
+                && (!within || voice.sampler == start.sampler)
+        };
+        let same_note = |voice: &Voice| {
+            voice.sampler == start.sampler && voice.channel == start.channel && voice.key == start.key
+        };
+        let victim = match sampler.stealing {
+            Stealing::None => None,
+            Stealing::Oldest => self.first(candidate),
+            Stealing::Quietest => self.quietest(candidate),
+            Stealing::SameNote => {
+                self.first(|voice| candidate(voice) && same_note(voice)).or_else(|| self.quietest(candidate))
+            }
+        };
+        let Some(voice) = victim.and_then(|at| self.list.get_mut(at)) else { return Room::Refused };
+        outbox.tell(Outgoing::Fact(Fact::Stolen(voice.sampler, voice.note)));
+        voice.fade(self.fade_frames);
+        Room::Stolen
+    }
+
+    /// The sounding voice that started first.
+    fn first(&self, candidate: impl Fn(&Voice) -> bool) -> Option<usize> {
+        self.list.iter().position(|voice| !voice.is_fading() && !voice.has_ended() && candidate(voice))
+    }
+
+    /// The released voice that is quietest, or else the held one; the older of equals.
+    fn quietest(&self, candidate: impl Fn(&Voice) -> bool) -> Option<usize> {
+        let order = |voice: &Voice| (!voice.is_released(), voice.loudness());
+        self.list
+            .iter()
+            .enumerate()
+            .filter(|(_, voice)| !voice.is_fading() && !voice.has_ended() && candidate(voice))
+            .min_by(|(_, a), (_, b)| {
+                let ((a_held, a_loud), (b_held, b_loud)) = (order(a), order(b));
+                a_held.cmp(&b_held).then(a_loud.total_cmp(&b_loud))
+            })
+            .map(|(at, _)| at)
+    }
+
+    /// Takes a voice in. When there is no place at all, the one nearest to the end of its fade is cut for it and
+    /// returned with what it last put out, for its sampler to lead to zero.
+    pub fn add(&mut self, voice: Voice) -> Option<Voice> {
+        let mut cut = None;
+        if self.list.len() == self.list.capacity() {
+            let ended = self.list.iter().position(Voice::has_ended);
+            let nearest = || {
+                let fading = self.list.iter().enumerate().filter(|(_, voice)| voice.is_fading());
+                fading.min_by_key(|(_, voice)| voice.fade_left()).map(|(at, _)| at)
+            };
+            let at = ended.or_else(nearest).unwrap_or(0);
+            // Shifts at most a few hundred voices; the order must stay.
+            cut = (at < self.list.len()).then(|| self.list.remove(at));
+        }
+        self.list.push(voice);
+        cut
+    }
+
+    /// Lets go of the voices that match, each with its region at hand.
+    pub fn release(&mut self, instruments: &Instruments, matches: impl Fn(&Voice) -> bool) {
+        for voice in self.list.iter_mut().filter(|voice| !voice.is_fading() && matches(voice)) {
+            let region = instruments.version(voice.generation).and_then(|i| i.region(voice.region()));
+            voice.release(region);
+        }
+    }
+
+    /// Fades the voices that match.
+    pub fn fade(&mut self, matches: impl Fn(&Voice) -> bool) {
+        let frames = self.fade_frames;
+        self.list.iter_mut().filter(|voice| matches(voice)).for_each(|voice| voice.fade(frames));
+    }
+
+    /// Whether a note has a voice that has not ended.
+    pub fn has_note(&self, sampler: SamplerIndex, note: NoteId) -> bool {
+        self.list.iter().any(|voice| voice.sampler == sampler && voice.note == note && !voice.has_ended())
+    }
+
+    /// Removes voices that have ended; `ended` hears of each, and whether it was its note's last.
+    pub fn remove_ended(&mut self, mut ended: impl FnMut(&Voice, bool)) {
+        if !self.list.iter().any(Voice::has_ended) {
+            return;
+        }
+        for (at, voice) in self.list.iter().enumerate().filter(|(_, voice)| voice.has_ended()) {
+            let same = |other: &Voice| other.sampler == voice.sampler && other.note == voice.note;
+            let later = self.list.iter().skip(at + 1).any(same);
+            let alive = self.list.iter().take(at).any(|other| same(other) && !other.has_ended());
+            ended(voice, !later && !alive);
+        }
+        self.list.retain(|voice| !voice.has_ended());
+    }
+}

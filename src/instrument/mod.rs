@@ -1,0 +1,83 @@
+//! The immutable model of an instrument: samples, the regions that say when and how they sound, and the index that
+//! finds regions for a note.
+//!
+//! Built on the control side or in the loader pool, shared as `Arc`, read by the audio thread, never changed: a new
+//! sample makes a new instrument that takes the old one's place at a block edge. No files and no engine here.
+
+mod index;
+mod region;
+mod sample;
+mod sample_loop;
+
+pub use index::KeyIndex;
+pub use region::{Playback, Region};
+pub use sample::{GUARD_FRAMES, MAX_SAMPLE_FRAMES, Sample};
+pub use sample_loop::{LoopMode, SampleLoop};
+
+use std::sync::Arc;
+
+/// Most regions one instrument may have: an index into them fits `u32` with room to spare, and the largest
+/// orchestral libraries have a tenth of it.
+pub const MAX_REGIONS: usize = 1 << 20;
+
+/// Samples mapped over keys and velocities.
+#[derive(Debug, Default)]
+pub struct Instrument {
+    regions: Vec<Region>,
+    index: KeyIndex,
+}
+
+impl Instrument {
+    /// An instrument of these regions. Their order is the order in which layers of one note start.
+    pub fn new(regions: Vec<Region>) -> Self {
+        debug_assert!(regions.len() <= MAX_REGIONS);
+        let index = KeyIndex::new(&regions);
+        Self { regions, index }
+    }
+
+    /// All regions.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// One region by its number.
+    pub fn region(&self, number: u32) -> Option<&Region> {
+        self.regions.get(number as usize)
+    }
+
+    /// Numbers of the regions that sound for a note, in order. Fractional keys belong to the nearest key,
+    /// fractional velocities to the nearest velocity, at least 1.
+    ///
+    /// Thread: any, the audio thread too: no allocation, work bounded by the regions on that key.
+    pub fn matching(&self, key: f32, velocity: f32) -> impl Iterator<Item = u32> + '_ {
+        let key = key.round().clamp(0.0, 127.0) as u8;
+        let velocity = velocity.round().clamp(1.0, 127.0) as u8;
+        self.index.on_key(key).iter().copied().filter(move |number| {
+            self.region(*number).is_some_and(|region| region.velocities.contains(&velocity))
+        })
+    }
+
+    /// Lowest and highest key that sounds, or `None` when no key does.
+    pub fn key_range(&self) -> Option<(u8, u8)> {
+        let low = self.regions.iter().map(|region| *region.keys.start()).min()?;
+        let high = self.regions.iter().map(|region| *region.keys.end()).max()?;
+        Some((low, high))
+    }
+
+    /// Distinct samples.
+    pub fn samples(&self) -> usize {
+        self.distinct_samples().len()
+    }
+
+    /// Bytes of sample memory, each sample counted once.
+    pub fn bytes(&self) -> usize {
+        self.distinct_samples().iter().map(|sample| sample.bytes()).sum()
+    }
+
+    fn distinct_samples(&self) -> Vec<&Arc<Sample>> {
+        let mut samples: Vec<_> = self.regions.iter().map(|region| &region.sample).collect();
+        samples.sort_by_key(|sample| Arc::as_ptr(sample));
+        samples.dedup_by_key(|sample| Arc::as_ptr(sample));
+        samples
+    }
+}

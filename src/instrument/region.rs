@@ -1,0 +1,58 @@
+//! A region: one sample plus the rules for when and how it sounds.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::{Sample, SampleLoop};
+use crate::dsp::envelope::EnvelopeTimes;
+
+/// How the playhead goes through the sample.
+#[derive(Debug)]
+pub enum Playback {
+    /// From the first frame to the last; a note-off releases it.
+    Once,
+    /// From the first frame to the last, whatever the key does: drums.
+    OneShot,
+    /// Round a loop.
+    Loop(SampleLoop),
+}
+
+/// One sample on the keyboard.
+#[derive(Debug)]
+pub struct Region {
+    /// What sounds.
+    pub sample: Arc<Sample>,
+    /// Keys that play it.
+    pub keys: RangeInclusive<u8>,
+    /// Velocities that play it, within 1..=127.
+    pub velocities: RangeInclusive<u8>,
+    /// Key at which it sounds at its own pitch; may be fractional.
+    pub root_key: f64,
+    /// Tuning on top, cents.
+    pub tune_cents: f64,
+    /// Linear amplitude.
+    pub gain: f64,
+    /// −1 left to 1 right.
+    pub pan: f64,
+    /// Once, one-shot or looped.
+    pub playback: Playback,
+    /// Amplitude envelope.
+    pub envelope: EnvelopeTimes,
+}
+
+impl Region {
+    /// A sample over the whole keyboard, at its own pitch on key 60, everything else neutral.
+    pub fn of(sample: Arc<Sample>) -> Self {
+        Self {
+            sample,
+            keys: 0..=127,
+            velocities: 1..=127,
+            root_key: 60.0,
+            tune_cents: 0.0,
+            gain: 1.0,
+            pan: 0.0,
+            playback: Playback::Once,
+            envelope: EnvelopeTimes::default(),
+        }
+    }
+}
