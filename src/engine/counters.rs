@@ -30,3 +30,23 @@ pub struct EngineCounters {
     /// Facts that could not be told because the collector was full.
     pub facts_lost: Counter,
 }
+
+impl EngineCounters {
+    /// Starts all counters anew, but for the clock and the voices that sound.
+    pub fn reset(&self) {
+        for counter in [
+            &self.late_events,
+            &self.dropped_events,
+            &self.silent_notes,
+            &self.malformed_records,
+            &self.queue_high_water,
+            &self.voices_peak,
+            &self.voices_stolen,
+            &self.non_finite,
+            &self.facts_lost,
+        ] {
+            counter.reset();
+        }
+        self.lateness_us.reset();
+    }
+}

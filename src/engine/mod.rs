@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::dsp::interpolate::Interpolation;
 use crate::rt::collector::{Collector, Outbox, collector};
 use crate::rt::guard::Guard;
-use crate::rt::lane::{Delivery, LaneReceiver, LaneSender, lane};
+use crate::rt::lane::{CLOCK_FADES, CLOCK_RUNS, CLOCK_STANDS, Delivery, LaneReceiver, LaneSender, lane};
 use crate::units::Frames;
 
 use crate::instrument::Instrument;
@@ -81,7 +81,7 @@ pub struct EngineConfig {
     pub interpolation: Interpolation,
 }
 
-/// State of the clock, as published in the lanes' bulletin.
+/// State of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineState {
     /// Frames go by.
@@ -274,7 +274,10 @@ impl Engine {
                 .err()
                 .map(|instrument| Command::SetInstrument(index, generation, instrument)),
             Command::RemoveInstrument(index) => {
+                // Nothing may still name it: its number will be given to another.
                 self.instruments.remove(index);
+                self.scheduler.forget_instrument(index);
+                self.samplers.iter_mut().flatten().for_each(|sampler| sampler.forget_instrument(index));
                 None
             }
         };
@@ -494,10 +497,14 @@ impl Engine {
             }
         }
         let voices = self.voices.len();
-        let running = self.state == EngineState::Running;
+        let state = match self.state {
+            EngineState::Running => CLOCK_RUNS,
+            EngineState::Suspending(_) => CLOCK_FADES,
+            EngineState::Suspended => CLOCK_STANDS,
+        };
         for place in &mut self.lanes {
             let Some(lane) = place else { continue };
-            lane.publish(self.frame, voices as u32, self.scheduler.len() as u32, u32::from(!running));
+            lane.publish(self.frame, voices as u32, self.scheduler.len() as u32, state);
             if lane.is_abandoned()
                 && self.outbox.has_room()
                 && let Some(lane) = place.take()

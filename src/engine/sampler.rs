@@ -96,6 +96,13 @@ impl Sampler {
         }
     }
 
+    /// Leaves the channels that play this instrument without one.
+    pub fn forget_instrument(&mut self, index: InstrumentIndex) {
+        for channel in self.channels.iter_mut().filter(|channel| channel.instrument == Some(index)) {
+            channel.instrument = None;
+        }
+    }
+
     /// Bends a channel: −8192..=8191.
     pub fn bend(&mut self, channel: u8, value: f32, now: Frames, ramp_frames: u32) {
         if let Some(channel) = self.channels.get_mut(usize::from(channel)) {

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::MAX_SAMPLERS;
-use super::event::{Event, NoteId, SamplerIndex};
+use super::event::{Event, InstrumentIndex, NoteId, SamplerIndex};
 use crate::units::Frames;
 
 /// Place of an event in the slab.
@@ -111,21 +111,25 @@ impl Scheduler {
 
     /// Forgets everything, or everything of one sampler.
     pub fn clear(&mut self, sampler: Option<SamplerIndex>) {
+        self.forget(|event| match event {
+            // Suspend and resume are the engine's state, not its music.
+            Event::Suspend | Event::Resume => false,
+            _ => sampler.is_none() || event.sampler() == sampler,
+        });
+    }
+
+    /// Forgets the assignments of an instrument that is no more.
+    pub fn forget_instrument(&mut self, index: InstrumentIndex) {
+        self.forget(|event| matches!(event, Event::Assign { instrument, .. } if *instrument == Some(index)));
+    }
+
+    fn forget(&mut self, unwanted: impl Fn(&Event) -> bool) {
         for slot in 0..self.slab.len() {
-            let Some(Some(event)) = self.slab.get(slot).copied() else { continue };
-            let mine = match event {
-                // Suspend and resume are the engine's state, not its music.
-                Event::Suspend | Event::Resume => false,
-                _ => sampler.is_none() || event.sampler() == sampler,
-            };
-            if mine {
-                if let Some(place) = self.slab.get_mut(slot) {
-                    *place = None;
-                }
-                self.count(event, -1);
-                if let Event::NoteOn { sampler, note, .. } = event {
-                    self.notes.remove((sampler, note), slot as Slot);
-                }
+            let Some(place) = self.slab.get_mut(slot) else { continue };
+            let Some(event) = place.take_if(|event| unwanted(event)) else { continue };
+            self.count(event, -1);
+            if let Event::NoteOn { sampler, note, .. } = event {
+                self.notes.remove((sampler, note), slot as Slot);
             }
         }
     }

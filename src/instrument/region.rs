@@ -7,18 +7,18 @@ use super::{Sample, SampleLoop};
 use crate::dsp::envelope::EnvelopeTimes;
 
 /// How the playhead goes through the sample.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Playback {
     /// From the first frame to the last; a note-off releases it.
     Once,
     /// From the first frame to the last, whatever the key does: drums.
     OneShot,
     /// Round a loop.
-    Loop(SampleLoop),
+    Loop(Arc<SampleLoop>),
 }
 
 /// One sample on the keyboard.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Region {
     /// What sounds.
     pub sample: Arc<Sample>,

@@ -27,6 +27,13 @@ pub type Record = [f64; 8];
 /// Bytes of one [`Record`], and of each line of [`LaneHeader`].
 pub const LINE_BYTES: usize = 64;
 
+/// The clock goes on.
+pub const CLOCK_RUNS: u32 = 0;
+/// It does, but output fades and it will stand.
+pub const CLOCK_FADES: u32 = 1;
+/// It stands; output is silence.
+pub const CLOCK_STANDS: u32 = 2;
+
 /// A value on a cache line of its own.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
@@ -42,7 +49,7 @@ struct Bulletin {
     voices: AtomicU32,
     /// Events that wait for their time.
     scheduled: AtomicU32,
-    /// Engine state; meaning is the engine's.
+    /// State of the clock: [`CLOCK_RUNS`], [`CLOCK_FADES`] or [`CLOCK_STANDS`].
     state: AtomicU32,
 }
 
@@ -103,6 +110,27 @@ impl LaneMemory {
     /// Records that the producer could not write because the lane was full.
     pub fn dropped(&self) -> u32 {
         self.header.dropped.0.load(Ordering::Relaxed)
+    }
+
+    /// Starts the count of refused records anew.
+    pub fn reset_dropped(&self) {
+        self.header.dropped.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the consumer's clock stood still after its last block.
+    pub fn is_stopped(&self) -> bool {
+        self.header.bulletin.0.state.load(Ordering::Relaxed) == CLOCK_STANDS
+    }
+
+    /// Whether nothing sounded and nothing waited for its time after the consumer's last block.
+    pub fn is_quiet(&self) -> bool {
+        let bulletin = &self.header.bulletin.0;
+        bulletin.voices.load(Ordering::Relaxed) == 0 && bulletin.scheduled.load(Ordering::Relaxed) == 0
+    }
+
+    /// The first frame of the consumer's next block.
+    pub fn frame(&self) -> u64 {
+        f64::from_bits(self.header.bulletin.0.frame.load(Ordering::Acquire)) as u64
     }
 
     /// Writes one record; `false` when the lane is full, and then it is counted as dropped.
@@ -336,6 +364,17 @@ mod tests {
         for n in 0..4 {
             assert_eq!(bits(receiver.receive()).unwrap()[0], f64::from(n).to_bits());
         }
+    }
+
+    #[test]
+    fn the_bulletin_says_what_the_consumer_published() {
+        let (sender, receiver) = lane::<u32>(4, 1);
+        assert!(sender.memory().is_quiet() && !sender.memory().is_stopped());
+        receiver.publish(1 << 40, 3, 0, CLOCK_STANDS);
+        assert_eq!(sender.memory().frame(), 1 << 40);
+        assert!(!sender.memory().is_quiet() && sender.memory().is_stopped());
+        receiver.publish(0, 0, 1, CLOCK_FADES);
+        assert!(!sender.memory().is_quiet() && !sender.memory().is_stopped());
     }
 
     #[test]

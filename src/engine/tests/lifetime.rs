@@ -22,13 +22,19 @@ fn a_removed_instrument_rings_out_and_new_notes_are_silent() {
     let mut rig = Rig::playing(config(), vec![constant(1.0, 3000)]);
     rig.note_at(0, 1, 60.0);
     rig.render(100);
+    rig.send_at(2000, Event::Assign { sampler: 0, channel: 0, instrument: Some(0) });
+    rig.render(1);
     rig.command(Command::RemoveInstrument(0));
     rig.send(note_on(2, 60.0, 127.0));
     assert_eq!(rig.left(100)[50], CENTRE);
     rig.render(3000);
     assert!(matches!(rig.garbage[..], [Outgoing::Instrument(0, _)]));
-    rig.set_instrument(0, 0, vec![constant(1.0, 10)]); // the place is free again
+    // The place is free again, and nothing that meant the old instrument plays the new one.
+    rig.set_instrument(0, 0, vec![constant(1.0, 10)]);
     rig.send(note_on(3, 60.0, 127.0));
+    assert_eq!(rig.left(1)[0], 0.0);
+    rig.send(Event::Assign { sampler: 0, channel: 0, instrument: Some(0) });
+    rig.send(note_on(4, 60.0, 127.0));
     assert_eq!(rig.left(1)[0], CENTRE);
 }
 

@@ -74,7 +74,7 @@ fn key_and_velocity_choose_the_regions_and_layers_add() {
     let soft = Region { velocities: 1..=63, ..constant(0.25, 4000) };
     let loud = Region { velocities: 64..=127, ..constant(0.5, 4000) };
     let body = Region { keys: 60..=60, ..constant(1.0, 4000) };
-    let regions = vec![soft, loud, body];
+    let regions = [soft, loud, body];
     for (key, velocity, expected) in [(60.0, 127.0, 1.5), (61.0, 127.0, 0.5)] {
         let mut rig = Rig::playing(
             config(),
@@ -146,7 +146,7 @@ fn a_one_shot_ignores_its_key() {
 
 fn looped(values: Vec<f32>, start: u32, end: u32, mode: LoopMode) -> Region {
     let (sample_loop, sample) = SampleLoop::new(&mono(values), start, end, mode).unwrap();
-    Region { playback: Playback::Loop(sample_loop), envelope: held(), ..Region::of(sample) }
+    Region { playback: Playback::Loop(Arc::new(sample_loop)), envelope: held(), ..Region::of(sample) }
 }
 
 /// The sound of a loop, unrolled by hand.

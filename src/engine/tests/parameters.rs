@@ -18,11 +18,11 @@ fn gain_pan_mute_and_master_move_in_straight_lines() {
         rig.note_at(0, 1, 60.0);
         rig.send_at(1000, event);
         let out = rig.render(2000);
-        for side in 0..2 {
+        for (side, target) in target.into_iter().enumerate() {
             let values: Vec<f32> = out.iter().skip(side).step_by(2).copied().collect();
             assert_eq!(values[1000], CENTRE, "{event:?}");
-            assert!((values[1240] - target[side]).abs() < 1e-6, "{event:?}");
-            let slope = (target[side] - CENTRE).abs() / RAMP_FRAMES;
+            assert!((values[1240] - target).abs() < 1e-6, "{event:?}");
+            let slope = (target - CENTRE).abs() / RAMP_FRAMES;
             // Rounding of each value: 2⁻²⁴ either side.
             assert!(largest_step(&values) <= slope + 2f32.powi(-22), "{event:?}");
         }

@@ -21,7 +21,7 @@ fn instrument() -> Vec<Region> {
     vec![
         Region {
             keys: 0..=70,
-            playback: Playback::Loop(sample_loop),
+            playback: Playback::Loop(Arc::new(sample_loop)),
             envelope,
             pan: -0.3,
             ..Region::of(looped)

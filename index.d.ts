@@ -1,0 +1,387 @@
+// ictus: the public contract. Units are Web Audio's and MIDI's, so that nobody has to learn new ones:
+//
+//   time        seconds on the engine clock (engine.currentTime); omitted or past = the next block's first frame
+//   duration    seconds            gain     linear amplitude, 1 = unchanged
+//   pan         -1 left .. 1 right tune     cents
+//   note        MIDI key 0..127; 60 is C4; may be fractional (60.5 = a quarter tone above middle C)
+//   velocity    MIDI 0..127, may be fractional; noteOn with velocity 0 is a note-off
+//   channel     0..15
+//
+// Calls that make sound are synchronous, never block and never throw for a full queue. Calls that touch a disk or stop a
+// device return promises. Wrong arguments throw a TypeError (wrong type, unknown option) or a RangeError (out of
+// range) with code 'ERR_INVALID_ARGUMENT'; promises reject with the same.
+
+/// <reference types="node" />
+import { EventEmitter } from 'node:events';
+
+// ───────────────────────────────────────────────────────────── errors
+
+/** `error.code`. A code never changes its meaning; the message says which value, what is allowed and what to do. */
+export type IctusErrorCode =
+  /** A wrong argument or option; the message names it, the value given and the range allowed. */
+  | 'ERR_INVALID_ARGUMENT'
+  /** No such host or device, or none at all; the message lists what was found. */
+  | 'ERR_NO_DEVICE'
+  /** The device refused or failed. */
+  | 'ERR_DEVICE'
+  | 'ERR_FILE_NOT_FOUND'
+  /** The system would not let the file be read: permission, a failing disk. */
+  | 'ERR_FILE'
+  /** Readable, but not a format that this version decodes. */
+  | 'ERR_UNSUPPORTED_FORMAT'
+  /** The file contradicts itself; the message says at which byte. */
+  | 'ERR_CORRUPT_FILE'
+  /** A stated limit was exceeded. */
+  | 'ERR_LIMIT'
+  /** Only with `realtime: { required: true }`; or, as an event, a thread that lost its priority. */
+  | 'ERR_REALTIME_DENIED'
+  /** The engine, sampler or instrument is closed. */
+  | 'ERR_CLOSED'
+  /** The `AbortSignal` fired. */
+  | 'ERR_ABORTED'
+  /** On import: the package with the native part for this platform is not installed. */
+  | 'ERR_ADDON_MISSING'
+  /** On import: the native part did not load; the message says which library to install. */
+  | 'ERR_ADDON_LOAD';
+
+export interface IctusError extends Error {
+  code: IctusErrorCode;
+}
+
+// ───────────────────────────────────────────────────────────── engine: one device stream, one clock, one audio thread
+
+export type Backend =
+  /** The best real device host that answers: a running JACK server, then ALSA's default. Never silence. */
+  | 'auto'
+  | 'alsa'
+  | 'jack'
+  | 'pipewire'
+  | 'pulseaudio'
+  | 'coreaudio'
+  | 'wasapi'
+  /** No hardware: a real audio thread paced by the monotonic clock. */
+  | 'clock'
+  /** No thread: the caller pulls frames with `render()`. */
+  | 'offline';
+
+/** How values between a recording's frames are found; 'cubic' is a 4-point Hermite. */
+export type Interpolation = 'linear' | 'cubic';
+
+export interface RealtimeOptions {
+  /** Default 'fifo' (SCHED_FIFO). */
+  policy?: 'fifo' | 'rr' | 'other';
+  /** 1..99, default 70. */
+  priority?: number;
+  /** Default false: without it play on and report it. True: throw ERR_REALTIME_DENIED. */
+  required?: boolean;
+}
+
+export interface EngineOptions {
+  /** Default 'auto', or the environment variable ICTUS_BACKEND. */
+  backend?: Backend;
+  /** Id, name or part of a name; default: the host's own, or the environment variable ICTUS_DEVICE. */
+  device?: string | null;
+  /** Hz, 1000..768000; default: the device's own, and 48000 where there is none. */
+  sampleRate?: number;
+  /** Frames a callback, 8..65536; default 128 where the audio thread is granted real-time priority, else 512. */
+  bufferSize?: number;
+  /** Output channels, 1..32, default 2. One is the mean of both sides; from the third on they are silent. */
+  channels?: number;
+  /** Voices over all samplers, 1..4096, default 256. */
+  polyphony?: number;
+  /** Default 'cubic'. */
+  interpolation?: Interpolation;
+  /** `false`: ask the kernel for nothing. */
+  realtime?: RealtimeOptions | boolean;
+}
+
+/** What the audio thread got from the kernel: read back from it, never echoed from the options. */
+export interface RealtimeStatus {
+  policy: 'SCHED_FIFO' | 'SCHED_RR' | 'SCHED_OTHER' | 'unknown';
+  /** 0 without a real-time policy. */
+  priority: number;
+  /** Whether what was asked for was given. */
+  granted: boolean;
+  /** 'server': JACK owns the thread and gave it its priority. */
+  via: 'direct' | 'server' | 'none';
+  /** Why not, and what to do about it. */
+  reason?: string;
+  /** The kernel's number of the thread, as `ps -eLo lwp,cls,rtprio` lists it; 0 where there is none. */
+  threadId: number;
+}
+
+export interface Distribution {
+  count: number;
+  mean: number;
+  p50: number;
+  p99: number;
+  p999: number;
+  max: number;
+  /** Only buckets with something in them. */
+  histogram: { upTo: number; count: number }[];
+}
+
+export interface Stats {
+  /** Rendered so far. */
+  frames: number;
+  /** Blocks that the device asked for. */
+  callbacks: number;
+  /** Times that the device was not served. */
+  xruns: number;
+  /** Events whose time had passed when they arrived; `lateness` says by how much. */
+  lateEvents: number;
+  /** Events lost to full queues, and voices refused by `stealing: 'none'`. */
+  droppedEvents: number;
+  /** Notes that found no instrument on their channel, or no region for their key and velocity. */
+  silentNotes: number;
+  /** Records in the queue that made no sense; always 0 unless memory was overwritten. */
+  malformedRecords: number;
+  /** Most events that waited for their time at once. */
+  queueHighWater: number;
+  voices: number;
+  voicesPeak: number;
+  voicesStolen: number;
+  /** Output values that were not finite and went out as 0. */
+  nonFiniteSamples: number;
+  /** Render time / block time, smoothed. */
+  load: number;
+  loadPeak: number;
+  /** µs spent rendering a block. */
+  callback: Distribution;
+  /** µs by which events missed their frame; all in the first bucket when JavaScript schedules ahead. */
+  lateness: Distribution;
+  /** µs, |actual − ideal| start of a callback. */
+  jitter: Distribution;
+}
+
+export interface EngineEvents {
+  /** The device was not served in time, or rendering took too long: something may have been heard. */
+  xrun: [event: Record<string, never>];
+  /** The device is gone; the engine is silent. Without a listener it becomes a process warning. */
+  devicelost: [event: { message: string }];
+  /** Something that must not go unheard. Without a listener it becomes a process warning, never an exception. */
+  error: [error: IctusError];
+  statechange: [event: { state: 'running' | 'suspended' | 'closed' }];
+}
+
+/**
+ * One output stream, one clock, one audio thread. While it sounds, or has notes scheduled, it keeps the process alive;
+ * silent and idle it does not. When the process ends it fades out within a few milliseconds.
+ */
+export class Engine extends EventEmitter<EngineEvents> {
+  /** The stream is running when this returns. Throws ERR_NO_DEVICE, ERR_DEVICE, ERR_REALTIME_DENIED. */
+  constructor(options?: EngineOptions);
+  /**
+   * One per process, shared by all samplers that name no engine, by workers too; survives hot reload. With options that
+   * contradict the one that is open it throws.
+   */
+  static default(options?: EngineOptions): Engine;
+
+  /** The one that answered, never 'auto'. */
+  readonly backend: Backend;
+  /** Empty where there is none. */
+  readonly device: string;
+  /** Hz. */
+  readonly sampleRate: number;
+  /** Frames a callback, as asked for or as the device says; callbacks of other sizes are served all the same. */
+  readonly bufferSize: number;
+  readonly channels: number;
+  /** s: start of the next block to be rendered. Read from shared memory, without a call. */
+  readonly currentTime: number;
+  /** s from a block's rendering to the loudspeaker, as the device reports it. */
+  readonly outputLatency: number;
+  readonly state: 'running' | 'suspended' | 'closed';
+  readonly realtime: RealtimeStatus;
+  /** Master gain, 0..10000, default 1; reaches a new value in 5 ms. */
+  gain: number;
+
+  stats(): Stats;
+  /** All but `frames`, `voices`. */
+  resetStats(): void;
+  /** Fades out in 5 ms and stops the clock; what is scheduled waits for it. */
+  suspend(): void;
+  /** The clock goes on where it stood. */
+  resume(): void;
+  /** Silence now: all voices fade in 6 ms, everything scheduled is dropped. */
+  panic(): void;
+  /** Fades out, stops the device, frees everything. May be called twice. */
+  close(): Promise<void>;
+  /**
+   * Backend 'offline' only: renders the next frames (0..2²⁸), interleaved, into `into` (at least `frames × channels`
+   * long; the rest is left alone) or a new array. The same engine as on a device: the same bits, whatever the block
+   * sizes.
+   */
+  render(frames: number, into?: Float32Array): Float32Array;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+// ───────────────────────────────────────────────────────────── sampler: instruments on 16 channels
+
+/** `> 0`; 0 means that the queue was full and the note was dropped, which `stats().droppedEvents` counts. */
+export type NoteId = number;
+
+export interface SamplerOptions extends EngineOptions {
+  /** Default: `Engine.default()`, opened with the engine options given here. */
+  engine?: Engine;
+  /** Voices of this sampler, 1..4096, default 256. Without `engine` also the polyphony of the engine that it opens. */
+  polyphony?: number;
+  /** 0..10000, default 1. */
+  gain?: number;
+  /**
+   * Whom a new voice displaces when all are taken: released voices first and then the quietest (default), the oldest,
+   * the same key, or nobody. A displaced voice fades in 6 ms; layers of the starting note are never taken.
+   */
+  stealing?: 'quietest' | 'oldest' | 'same-note' | 'none';
+}
+
+export interface NoteOptions {
+  time?: number;
+  /** s until the note is let go; without it, until noteOff() or release(). */
+  duration?: number;
+  channel?: number;
+}
+
+export interface SamplerEvents {
+  /** The last voice of a note has ended. */
+  noteend: [event: { id: NoteId }];
+  /** A voice of this note was taken for another. */
+  steal: [event: { id: NoteId }];
+}
+
+/**
+ * Sixteen channels of notes. Samplers that name no engine share `Engine.default()`. A sampler that is no longer
+ * referenced plays what was scheduled and then goes.
+ */
+export class Sampler extends EventEmitter<SamplerEvents> {
+  constructor(options?: SamplerOptions);
+  /** `new Sampler(options)` and `load(source, options)`. */
+  static from(source: InstrumentSource, options?: SamplerOptions & LoadOptions): Promise<Sampler>;
+
+  readonly engine: Engine;
+  /** 0..10000, ramped in 5 ms. */
+  gain: number;
+  /** -1..1, equal power, ramped in 5 ms. */
+  pan: number;
+  /** Silent but running; ramped in 5 ms. */
+  muted: boolean;
+
+  /** Loads an instrument and assigns it to `options.channel`. */
+  load(source: InstrumentSource, options?: LoadOptions): Promise<Instrument>;
+  /** An instrument without samples, for `addSample()`. */
+  createInstrument(name?: string): Instrument;
+  /** New notes of the channel play this instrument, or nothing; what sounds goes on. */
+  assign(channel: number, instrument: Instrument | null, time?: number): void;
+
+  /** The hot path: some 20 ns, no garbage. Velocity defaults to 100; amplitude is (velocity / 127)². */
+  noteOn(note: number, velocity?: number, time?: number, channel?: number): NoteId;
+  noteOn(note: number, velocity: number | undefined, options: NoteOptions): NoteId;
+  /** Lets go of every note on this key of the channel. */
+  noteOff(note: number, time?: number, channel?: number): void;
+  /** Lets go of one note, whatever its key; one that has not started by then never sounds. */
+  release(id: NoteId, time?: number): void;
+
+  /** -8192..8191, two semitones either way; glides in 1.5 ms. */
+  pitchBend(value: number, time?: number, channel?: number): void;
+  /** Lets go of all notes of a channel, or of all. */
+  allNotesOff(channel?: number, time?: number): void;
+  /** All voices of a channel, or of all, fade in 6 ms. */
+  allSoundOff(channel?: number, time?: number): void;
+
+  /** What sounds fades in 6 ms, what is scheduled is forgotten. May be called twice. */
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+export type InstrumentSource =
+  /** A WAV file, or a folder of them with note names (`A4.wav`, `piano C#3 v2.wav`) or without (a drum kit from key 36). */
+  | string
+  /** Note names or key numbers and WAV files: `{ C4: 'c4.wav', 'F#4': 'fs4.wav' }`; each reaches halfway to the next. */
+  | Record<string, string>
+  /** One mono sample at the engine's rate, copied, on all keys, root key 60. */
+  | Float32Array;
+
+export interface LoadOptions {
+  /** Default 0. */
+  channel?: number;
+  /** Folder that relative paths of a map start from; default: the working directory. */
+  baseUrl?: string;
+  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal;
+}
+
+export interface LoadProgress {
+  /** Files done. */
+  loaded: number;
+  total: number;
+  /** Read so far. */
+  bytes: number;
+  /** The file at hand. */
+  current: string;
+}
+
+/** Samples mapped over keys and velocities. Made by `sampler.load()` and `sampler.createInstrument()`. */
+export class Instrument {
+  private constructor();
+  readonly name: string;
+  readonly regions: number;
+  /** Distinct samples. */
+  readonly samples: number;
+  /** Bytes of sample memory. */
+  readonly memory: number;
+  /** Lowest and highest key that sounds; empty without regions. */
+  readonly keyRange: [low: number, high: number] | [];
+  /** What was left out, repaired or doubtful while loading: never silent. */
+  readonly warnings: string[];
+
+  /**
+   * Adds a sample: a WAV file (8/16/24/32-bit integer or 32-bit float, mono or stereo, any rate), a Float32Array
+   * (interleaved when `channels` is 2), or one Float32Array a channel. Values are copied when the call is made. New
+   * notes find it when the promise resolves.
+   */
+  addSample(data: string | Float32Array | Float32Array[], metadata?: SampleMetadata): Promise<void>;
+  /** For all samples, present and future; notes that sound keep theirs. What is absent has its default. */
+  setEnvelope(envelope: Envelope): void;
+  /** Frees it; sounding notes finish first. */
+  unload(): void;
+}
+
+export interface SampleMetadata {
+  /** Hz, of values; files have their own. Default: the engine's. */
+  sampleRate?: number;
+  /** Of interleaved values, 1 or 2, default 1. */
+  channels?: number;
+  /** Key at which it sounds at its own pitch, default 60; may be fractional. */
+  rootNote?: number;
+  /** Default [0, 127]. */
+  keyRange?: [low: number, high: number];
+  /** Default [1, 127]. */
+  velocityRange?: [low: number, high: number];
+  /**
+   * Frames, `end` exclusive. 'continuous' (default) goes round until the envelope ends, 'sustain' until the key is let
+   * go and then on to the end; 'one-shot' does not loop and ignores the key.
+   */
+  loop?: { start: number; end: number; mode?: 'continuous' | 'sustain' | 'one-shot' } | false;
+  /** Cents. */
+  tune?: number;
+  gain?: number;
+  pan?: number;
+}
+
+/** Attack is linear, decay and release exponential (release falls by 80 dB in its time and is then exactly silent). */
+export interface Envelope {
+  /** s, 0..3600, default 0. */
+  delay?: number;
+  /** s, default 0. */
+  attack?: number;
+  /** s, default 0. */
+  hold?: number;
+  /** s, default 0. */
+  decay?: number;
+  /** 0..1, default 1. */
+  sustain?: number;
+  /** s, default 0.1; never shorter than 1 ms, which would click. */
+  release?: number;
+}
+
+/** Of this package. */
+export const version: string;

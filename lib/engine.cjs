@@ -1,0 +1,191 @@
+'use strict';
+// Engine: the JavaScript face of one output stream, one clock, one audio thread.
+
+const { EventEmitter } = require('node:events');
+const { Lane, layout } = require('./lane.cjs');
+const native = require('./native.cjs');
+
+/** Marks the private way of making an Engine around a handle that exists. */
+const ADOPT = Symbol('adopt');
+
+class Engine extends EventEmitter {
+  #handle;
+  #info;
+  #lane;
+  #closing = null;
+  #wanted = null;
+  #gain = 1;
+  #samplers = new Map();
+  #hearsNotes = false;
+
+  constructor(options, adopted) {
+    super();
+    this.#handle = options === ADOPT ? adopted : new native.EngineHandle(options);
+    this.#info = this.#handle.info();
+    this.#lane = new Lane(this.#handle, this.#info.backend === 'offline');
+    this.#listen(false);
+  }
+
+  /** The engine of all who name none. */
+  static default(options) {
+    const shared = Engine.#shared;
+    if (shared !== null && shared.state !== 'closed' && options === undefined) return shared;
+    const handle = native.EngineHandle.shared(options);
+    if (shared !== null && shared.state !== 'closed') return shared;
+    Engine.#shared = new Engine(ADOPT, handle);
+    return Engine.#shared;
+  }
+
+  static #shared = null;
+
+  get backend() {
+    return this.#info.backend;
+  }
+
+  get device() {
+    return this.#info.device;
+  }
+
+  get sampleRate() {
+    return this.#info.sampleRate;
+  }
+
+  get bufferSize() {
+    return this.#info.bufferSize;
+  }
+
+  get channels() {
+    return this.#info.channels;
+  }
+
+  get currentTime() {
+    return this.#lane.frame / this.#info.sampleRate;
+  }
+
+  get outputLatency() {
+    return this.#handle.outputLatency();
+  }
+
+  get state() {
+    if (this.#closing !== null || this.#handle.isClosed()) return 'closed';
+    const seen = this.#lane.running ? 'running' : 'suspended';
+    if (this.#wanted === seen) this.#wanted = null;
+    return this.#wanted ?? seen;
+  }
+
+  get realtime() {
+    return this.#handle.realtime();
+  }
+
+  get gain() {
+    return this.#gain;
+  }
+
+  set gain(gain) {
+    native.checkCall('gain', [gain]);
+    this.#send(layout.masterGain, gain);
+    this.#gain = gain;
+  }
+
+  stats() {
+    return this.#handle.stats();
+  }
+
+  resetStats() {
+    this.#handle.resetStats();
+  }
+
+  suspend() {
+    this.#turn('suspended', layout.suspend);
+  }
+
+  resume() {
+    this.#turn('running', layout.resume);
+  }
+
+  panic() {
+    this.#send(layout.panic, 0);
+  }
+
+  render(frames, into) {
+    native.checkCall('render', [frames, into]);
+    const out = into ?? new Float32Array(frames * this.#info.channels);
+    this.#handle.render(frames, out);
+    return out;
+  }
+
+  close() {
+    if (this.#closing === null) {
+      // The native side first: from here on every way in is closed.
+      this.#closing = this.#handle.close();
+      this.#lane.close();
+      this.emit('statechange', { state: 'closed' });
+    }
+    return this.#closing;
+  }
+
+  /** For Sampler: the way in, the native handle, and word of its notes. */
+  static access(engine) {
+    return #handle in engine ? { handle: engine.#handle, lane: engine.#lane, engine } : undefined;
+  }
+
+  static register(engine, index, sampler) {
+    engine.#samplers.set(index, new WeakRef(sampler));
+  }
+
+  static hearNotes(engine) {
+    if (!engine.#hearsNotes) {
+      engine.#hearsNotes = true;
+      engine.#listen(true);
+    }
+  }
+
+  #turn(state, op) {
+    if (this.state === state) return;
+    this.#send(op, 0);
+    this.#wanted = state;
+    this.emit('statechange', { state });
+  }
+
+  #send(op, value) {
+    this.#lane.push(op, 0, 0, 0, value, 0, Number.NaN, 0);
+  }
+
+  /** The native side must not hold this object: an engine nobody holds may go. */
+  #listen(notes) {
+    const weak = new WeakRef(this);
+    this.#handle.listen(notes, (notices) => {
+      const engine = weak.deref();
+      if (engine !== undefined) for (const notice of notices) engine.#hear(notice);
+    });
+  }
+
+  #hear({ kind, sampler, note, code, message }) {
+    if (sampler !== undefined) {
+      this.#samplers.get(sampler)?.deref()?.emit(kind, { id: note });
+    } else if (kind === 'error') {
+      this.#tell('error', Object.assign(new Error(message), { code }));
+    } else {
+      this.#tell(kind, message === undefined ? {} : { message });
+    }
+  }
+
+  /** What must not go unheard becomes a warning of the process where nobody listens: never an uncaught exception. */
+  #tell(event, detail) {
+    if (this.listenerCount(event) > 0) this.emit(event, detail);
+    else if (event !== 'xrun')
+      process.emitWarning(detail.message, { type: 'IctusWarning', code: detail.code });
+  }
+}
+
+if (Symbol.asyncDispose) {
+  Object.defineProperty(Engine.prototype, Symbol.asyncDispose, {
+    value() {
+      return this.close();
+    },
+    configurable: true,
+    writable: true,
+  });
+}
+
+module.exports = { Engine };

@@ -1,0 +1,9 @@
+'use strict';
+// What `require('ictus')` gives; index.mjs gives the same names to `import`.
+
+const { Engine } = require('./engine.cjs');
+const { Instrument } = require('./instrument.cjs');
+const { Sampler } = require('./sampler.cjs');
+const native = require('./native.cjs');
+
+module.exports = { Engine, Instrument, Sampler, version: native.version() };

@@ -1,0 +1,244 @@
+'use strict';
+// Sampler: notes on sixteen channels. The calls that make sound are written for speed: one test of their arguments,
+// one record, no garbage. What fails the test goes to the native side, which knows the words for it.
+
+const { EventEmitter } = require('node:events');
+const { Engine } = require('./engine.cjs');
+const { Instrument } = require('./instrument.cjs');
+const { layout } = require('./lane.cjs');
+const native = require('./native.cjs');
+
+const { noteOn, noteOff, release, pitchBend, allNotesOff, allSoundOff, noteReserve } = layout;
+
+/** Ids stay small integers, which cost no garbage in either runtime. */
+const LAST_ID = 2 ** 30;
+
+const ALL_CHANNELS = -1;
+
+class Sampler extends EventEmitter {
+  #engine;
+  #lane;
+  #handle;
+  #index;
+  #next = 1;
+  #open = true;
+  #gain;
+  #pan = 0;
+  #muted = false;
+
+  constructor(options = {}) {
+    super();
+    native.checkSamplerOptions(options, options?.engine !== undefined);
+    const { engine: given, polyphony, gain, stealing, ...engineOptions } = options;
+    const own = { polyphony, gain, stealing };
+    const engine = given ?? Engine.default(Object.keys(engineOptions).length > 0 ? engineOptions : undefined);
+    const access = typeof engine === 'object' ? Engine.access(engine) : undefined;
+    if (access === undefined) native.checkCall('engine', [given]);
+    this.#engine = engine;
+    this.#lane = access.lane;
+    this.#handle = new native.SamplerHandle(access.handle, own);
+    this.#index = this.#handle.index();
+    this.#gain = gain ?? 1;
+    Engine.register(engine, this.#index, this);
+    this.on('newListener', (event) => {
+      if (event === 'noteend' || event === 'steal') Engine.hearNotes(engine);
+    });
+  }
+
+  static async from(source, options = {}) {
+    const { channel, baseUrl, onProgress, signal, ...samplerOptions } = options;
+    const sampler = new Sampler(samplerOptions);
+    await sampler.load(source, { channel, baseUrl, onProgress, signal });
+    return sampler;
+  }
+
+  get engine() {
+    return this.#engine;
+  }
+
+  get gain() {
+    return this.#gain;
+  }
+
+  set gain(gain) {
+    native.checkCall('gain', [gain]);
+    this.#send(layout.samplerGain, gain);
+    this.#gain = gain;
+  }
+
+  get pan() {
+    return this.#pan;
+  }
+
+  set pan(pan) {
+    native.checkCall('pan', [pan]);
+    this.#send(layout.samplerPan, pan);
+    this.#pan = pan;
+  }
+
+  get muted() {
+    return this.#muted;
+  }
+
+  set muted(muted) {
+    native.checkCall('muted', [muted]);
+    this.#send(layout.samplerMute, muted ? 1 : 0);
+    this.#muted = muted;
+  }
+
+  async load(source, options = {}) {
+    native.checkCall('load', [source, options]);
+    this.#checkOpen();
+    const { channel = 0, baseUrl, onProgress, signal } = options;
+    const instrument = await Instrument.load(source, this.#engine.sampleRate, {
+      baseUrl,
+      onProgress,
+      signal,
+    });
+    this.assign(channel, instrument);
+    return instrument;
+  }
+
+  createInstrument(name = '') {
+    native.checkCall('createInstrument', [name]);
+    return Instrument.create(name, this.#engine.sampleRate);
+  }
+
+  assign(channel, instrument, time) {
+    const handle = instrument === null ? null : Instrument.handle(instrument);
+    native.checkCall('assign', [channel, handle === undefined ? instrument : null, time]);
+    this.#handle.assign(channel, handle, time);
+  }
+
+  noteOn(note, velocity = 100, time = undefined, channel = 0) {
+    let at = Number.NaN;
+    if (time !== undefined) {
+      if (typeof time !== 'number') return this.#noteOnWith(note, velocity, time);
+      at = time;
+    }
+    if (
+      !(
+        typeof note === 'number' &&
+        note >= 0 &&
+        note <= 127 &&
+        typeof velocity === 'number' &&
+        velocity >= 0 &&
+        velocity <= 127 &&
+        (time === undefined || at - at === 0) &&
+        (channel & 15) === channel &&
+        this.#open
+      )
+    ) {
+      this.#refuse('noteOn', [note, velocity, time, channel]);
+    }
+    const id = this.#next;
+    this.#next = id === LAST_ID ? 1 : id + 1;
+    return this.#lane.push(noteOn, this.#index, channel, id, note, velocity, at, noteReserve) ? id : 0;
+  }
+
+  #noteOnWith(note, velocity, options) {
+    let sound = typeof options === 'object' && options !== null;
+    for (const name in options) sound &&= name === 'time' || name === 'duration' || name === 'channel';
+    const { time, duration, channel } = sound ? options : {};
+    sound &&= duration === undefined || (typeof duration === 'number' && duration >= 0 && duration <= 1e9);
+    if (!sound || typeof time === 'object') native.checkCall('noteOn', [note, velocity, options]);
+    const id = this.noteOn(note, velocity, time, channel);
+    if (id !== 0 && duration !== undefined && velocity > 0) {
+      this.release(id, (time ?? this.#engine.currentTime) + duration);
+    }
+    return id;
+  }
+
+  noteOff(note, time = undefined, channel = 0) {
+    if (
+      !(
+        typeof note === 'number' &&
+        note >= 0 &&
+        note <= 127 &&
+        (time === undefined || (typeof time === 'number' && time - time === 0)) &&
+        (channel & 15) === channel &&
+        this.#open
+      )
+    ) {
+      this.#refuse('noteOff', [note, time, channel]);
+    }
+    this.#lane.push(noteOff, this.#index, channel, 0, note, 0, time === undefined ? Number.NaN : time, 0);
+  }
+
+  release(id, time = undefined) {
+    if (
+      !(
+        typeof id === 'number' &&
+        id >>> 0 === id &&
+        (time === undefined || (typeof time === 'number' && time - time === 0)) &&
+        this.#open
+      )
+    ) {
+      this.#refuse('release', [id, time]);
+    }
+    if (id === 0) return; // a note that was dropped
+    this.#lane.push(release, this.#index, 0, id, 0, 0, time === undefined ? Number.NaN : time, 0);
+  }
+
+  pitchBend(value, time = undefined, channel = 0) {
+    if (
+      !(
+        typeof value === 'number' &&
+        value >= -8192 &&
+        value <= 8191 &&
+        (time === undefined || (typeof time === 'number' && time - time === 0)) &&
+        (channel & 15) === channel &&
+        this.#open
+      )
+    ) {
+      this.#refuse('pitchBend', [value, time, channel]);
+    }
+    this.#lane.push(pitchBend, this.#index, channel, 0, value, 0, time === undefined ? Number.NaN : time, 0);
+  }
+
+  allNotesOff(channel = undefined, time = undefined) {
+    this.#all('allNotesOff', allNotesOff, channel, time);
+  }
+
+  allSoundOff(channel = undefined, time = undefined) {
+    this.#all('allSoundOff', allSoundOff, channel, time);
+  }
+
+  close() {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#handle.close();
+  }
+
+  #all(call, op, channel, time) {
+    this.#refuse(call, [channel, time]);
+    this.#lane.push(op, this.#index, channel ?? ALL_CHANNELS, 0, 0, 0, time ?? Number.NaN, 0);
+  }
+
+  #send(op, value) {
+    this.#checkOpen();
+    this.#lane.push(op, this.#index, 0, 0, value, 0, Number.NaN, 0);
+  }
+
+  #checkOpen() {
+    this.#handle.checkOpen();
+  }
+
+  /** Throws what is wrong with a call; returns when nothing is. */
+  #refuse(call, args) {
+    native.checkCall(call, args);
+    this.#checkOpen();
+  }
+}
+
+if (Symbol.dispose) {
+  Object.defineProperty(Sampler.prototype, Symbol.dispose, {
+    value() {
+      this.close();
+    },
+    configurable: true,
+    writable: true,
+  });
+}
+
+module.exports = { Sampler };

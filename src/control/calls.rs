@@ -1,0 +1,219 @@
+//! The arguments of the calls that make sound: ranges and messages.
+//!
+//! JavaScript tests the ranges itself, on the way to its lane, and comes here only when something is off, for the
+//! error; Rust callers come here first. So the words stand in one place and the fast path stays fast.
+
+use super::error::{Error, Result};
+use super::value::{Options, Value, integer, number, time};
+
+fn at(arguments: &[Value], place: usize) -> &Value {
+    arguments.get(place).unwrap_or(&Value::Undefined)
+}
+
+fn note(value: &Value) -> Result<f64> {
+    number("note", value, 0.0, 127.0, " (a MIDI key; 60 is C4)")
+}
+
+fn channel(value: &Value) -> Result<u32> {
+    match value {
+        Value::Undefined => Ok(0),
+        value => integer("channel", value, 0, 15, ""),
+    }
+}
+
+fn note_id(value: &Value) -> Result<()> {
+    match value {
+        Value::Number(id) if *id >= 0.0 && *id <= f64::from(u32::MAX) && id.fract() == 0.0 => Ok(()),
+        Value::Number(_) => {
+            Err(Error::InvalidArgument(format!("id must be what noteOn() returned, got {value}")))
+        }
+        _ => Err(Error::InvalidType(format!("id must be what noteOn() returned, got {value}"))),
+    }
+}
+
+/// What `node` calls a Float32Array; its values are not looked at here.
+pub const FLOATS: &str = "Float32Array";
+
+fn load(source: &Value, options: &Value) -> Result<()> {
+    match source {
+        Value::String(_) | Value::Other(FLOATS) => {}
+        Value::Object(entries) => {
+            for (name, path) in entries {
+                if !matches!(path, Value::String(_)) {
+                    return Err(Error::InvalidType(format!(
+                        "\"{name}\" must be the path of one sample, got {path}"
+                    )));
+                }
+            }
+        }
+        other => {
+            return Err(Error::InvalidType(format!(
+                "load() takes a path, an object of note names and paths such as {{ C4: 'c4.wav' }}, or a \
+                 Float32Array, got {other}"
+            )));
+        }
+    }
+    let options = Options::read("load options", options, &["channel", "baseUrl", "onProgress", "signal"])?;
+    channel(options.get("channel").unwrap_or(&Value::Undefined))?;
+    options.string("baseUrl")?;
+    match options.get("onProgress") {
+        None | Some(Value::Other("function")) => Ok(()),
+        Some(other) => Err(Error::InvalidType(format!("onProgress must be a function, got {other}"))),
+    }?;
+    match options.get("signal") {
+        None | Some(Value::Object(_)) => Ok(()),
+        Some(other) => Err(Error::InvalidType(format!("signal must be an AbortSignal, got {other}"))),
+    }
+}
+
+fn add_sample(data: &Value) -> Result<()> {
+    let wrong = || {
+        Err(Error::InvalidType(format!(
+            "a sample is a path, a Float32Array (interleaved), or an array of Float32Arrays, one a channel, got {data}"
+        )))
+    };
+    match data {
+        Value::String(_) | Value::Other(FLOATS) => Ok(()),
+        Value::Array(channels) if channels.iter().all(|channel| *channel == Value::Other(FLOATS)) => Ok(()),
+        _ => wrong(),
+    }
+}
+
+/// Checks the arguments of a call by the name it has in JavaScript; the error is the one to throw.
+pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
+    match call {
+        "noteOn" => {
+            note(at(arguments, 0))?;
+            if *at(arguments, 1) != Value::Undefined {
+                number("velocity", at(arguments, 1), 0.0, 127.0, "")?;
+            }
+            if let Value::Object(_) = at(arguments, 2) {
+                let options =
+                    Options::read("note options", at(arguments, 2), &["time", "duration", "channel"])?;
+                time("time", options.get("time").unwrap_or(&Value::Undefined))?;
+                options.number("duration", 0.0, 1e9, " s")?;
+                channel(options.get("channel").unwrap_or(&Value::Undefined))?;
+            } else {
+                time("time", at(arguments, 2))?;
+                channel(at(arguments, 3))?;
+            }
+        }
+        "noteOff" => {
+            note(at(arguments, 0))?;
+            time("time", at(arguments, 1))?;
+            channel(at(arguments, 2))?;
+        }
+        "release" => {
+            note_id(at(arguments, 0))?;
+            time("time", at(arguments, 1))?;
+        }
+        "pitchBend" => {
+            number("pitch bend", at(arguments, 0), -8192.0, 8191.0, " (0 is the middle)")?;
+            time("time", at(arguments, 1))?;
+            channel(at(arguments, 2))?;
+        }
+        "allNotesOff" | "allSoundOff" => {
+            channel(at(arguments, 0))?;
+            time("time", at(arguments, 1))?;
+        }
+        "assign" => {
+            integer("channel", at(arguments, 0), 0, 15, "")?;
+            if !matches!(at(arguments, 1), Value::Null) {
+                return Err(Error::InvalidType(format!(
+                    "instrument must be an Instrument (from load() or createInstrument()) or null, got {}",
+                    at(arguments, 1)
+                )));
+            }
+            time("time", at(arguments, 2))?;
+        }
+        "engine" => {
+            return Err(Error::InvalidType(format!("engine must be an Engine, got {}", at(arguments, 0))));
+        }
+        "createInstrument" => match at(arguments, 0) {
+            Value::String(_) => {}
+            other => return Err(Error::InvalidType(format!("name must be a string, got {other}"))),
+        },
+        "load" => load(at(arguments, 0), at(arguments, 1))?,
+        "addSample" => add_sample(at(arguments, 0))?,
+        "gain" => {
+            number("gain", at(arguments, 0), 0.0, super::MAX_GAIN, " (linear; 1 is unchanged)")?;
+        }
+        "pan" => {
+            number("pan", at(arguments, 0), -1.0, 1.0, " (-1 is left, 1 is right)")?;
+        }
+        "muted" => match at(arguments, 0) {
+            Value::Bool(_) => {}
+            other => return Err(Error::InvalidType(format!("muted must be true or false, got {other}"))),
+        },
+        "render" => {
+            integer("frames", at(arguments, 0), 0, 1 << 28, "")?;
+            match at(arguments, 1) {
+                Value::Undefined | Value::Other(FLOATS) => {}
+                other => return Err(Error::InvalidType(format!("into must be a Float32Array, got {other}"))),
+            }
+        }
+        other => return Err(Error::InvalidArgument(format!("there is no call '{other}'"))),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn n(value: f64) -> Value {
+        Value::Number(value)
+    }
+
+    fn say(call: &str, arguments: &[Value]) -> String {
+        check_call(call, arguments).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn wrong_arguments_are_named_with_their_range() {
+        assert_eq!(
+            say("noteOn", &[n(128.0)]),
+            "note must be a number from 0 to 127 (a MIDI key; 60 is C4), got 128"
+        );
+        assert_eq!(say("noteOn", &[n(60.0), n(300.0)]), "velocity must be a number from 0 to 127, got 300");
+        assert_eq!(
+            say("noteOn", &[n(60.0), n(1.0), n(f64::NAN)]),
+            "time must be a finite number of seconds on engine.currentTime, got NaN"
+        );
+        assert_eq!(
+            say("noteOn", &[n(60.0), n(1.0), Value::Undefined, n(16.0)]),
+            "channel must be a whole number from 0 to 15, got 16"
+        );
+        assert_eq!(
+            say("noteOn", &[n(60.0), n(1.0), Value::Object(vec![("chanel".into(), n(1.0))])]),
+            "note options have no option 'chanel'; did you mean 'channel'?"
+        );
+        assert_eq!(
+            say("release", &[Value::String("a".into())]),
+            "id must be what noteOn() returned, got \"a\""
+        );
+        assert_eq!(
+            say("pitchBend", &[n(8192.0)]),
+            "pitch bend must be a number from -8192 to 8191 (0 is the middle), got 8192"
+        );
+        assert_eq!(say("muted", &[n(1.0)]), "muted must be true or false, got 1");
+        assert_eq!(say("noteON", &[]), "there is no call 'noteON'");
+    }
+
+    #[test]
+    fn right_arguments_pass() {
+        let options = Value::Object(vec![("time".into(), n(1.0)), ("duration".into(), n(0.5))]);
+        for (call, arguments) in [
+            ("noteOn", vec![n(60.5)]),
+            ("noteOn", vec![n(0.0), n(127.0), n(-5.0), n(15.0)]),
+            ("noteOn", vec![n(0.0), n(127.0), options]),
+            ("noteOff", vec![n(60.0), Value::Undefined, n(3.0)]),
+            ("release", vec![n(0.0)]),
+            ("allNotesOff", vec![]),
+            ("gain", vec![n(0.0)]),
+            ("render", vec![n(128.0)]),
+        ] {
+            assert_eq!(check_call(call, &arguments), Ok(()), "{call}");
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! An engine as its users hold it: opened with options, asked for its state, closed once.
+//!
+//! The engine proper lives in the audio thread's render closure, or, offline, here behind a lock. Everything else
+//! about it is shared by all handles.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use super::error::{Error, Result};
+use super::options::{DEFAULT_POLYPHONY, DEFAULT_SAMPLE_RATE, EngineOptions};
+use super::places::Places;
+use super::port::{Mailbox, Port};
+use super::stats::{RealtimeInfo, Stats};
+use super::{lock, notifier};
+use crate::engine::event::{Event, NoteId, SamplerIndex, encode};
+use crate::engine::message::{Command, Fact, Outgoing};
+use crate::engine::{Engine as Core, EngineConfig, EngineCounters, EngineEnds};
+use crate::rt::collector::Collector;
+
+/// What an engine turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineInfo {
+    /// The backend that answered.
+    pub backend: &'static str,
+    /// Name of the device; empty when there is none.
+    pub device: String,
+    /// Hz.
+    pub sample_rate: u32,
+    /// Frames a callback, as asked for or as the device says; actual callbacks may differ.
+    pub buffer_size: u32,
+    /// Output channels.
+    pub channels: u32,
+}
+
+/// Something that happened and may interest a user.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// The last voice of a note has ended.
+    NoteEnded(SamplerIndex, NoteId),
+    /// A voice of this note was taken for another.
+    Stolen(SamplerIndex, NoteId),
+    /// The device was not served in time, or rendering took too long.
+    Xrun,
+    /// The device is gone; the engine is silent.
+    DeviceLost(String),
+    /// Something that must not go unheard: the renderer stopped, the thread lost its priority.
+    Error {
+        /// As in [`Error::code`].
+        code: &'static str,
+        /// What and why.
+        message: String,
+    },
+}
+
+impl Notice {
+    fn is_of_note(&self) -> bool {
+        matches!(self, Self::NoteEnded(..) | Self::Stolen(..))
+    }
+}
+
+struct Listener {
+    id: u64,
+    /// Whether it hears of notes, too: thousands a second, perhaps.
+    notes: bool,
+    call: Call,
+}
+
+type Call = Box<dyn Fn(&[Notice]) + Send + Sync>;
+
+enum Output {
+    Offline(Box<Core>),
+    #[cfg(feature = "device")]
+    Stream(Box<crate::device::Stream>),
+    Closed,
+}
+
+/// Everything that handles of one engine share.
+pub struct Shared {
+    pub(super) info: EngineInfo,
+    /// Options as they turned out, for comparing.
+    pub(super) settled: EngineOptions,
+    pub(super) places: Mutex<Places>,
+    pub(super) counters: Arc<EngineCounters>,
+    mailbox: Mutex<Mailbox>,
+    collector: Mutex<Collector<Outgoing>>,
+    ports: Mutex<Vec<Weak<Port>>>,
+    output: Mutex<Output>,
+    offline: bool,
+    closed: AtomicBool,
+    listeners: Mutex<Vec<Listener>>,
+    /// Notices from other threads than the helper.
+    pending: Arc<Mutex<Vec<Notice>>>,
+    #[cfg(feature = "device")]
+    device: Option<Arc<crate::device::DeviceCounters>>,
+    /// What a closed engine still answers.
+    last_realtime: Mutex<Option<RealtimeInfo>>,
+}
+
+/// An engine. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// How long closing waits for the fade before it stops the device all the same.
+const CLOSE_FADE_LIMIT: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Opens an engine; when this returns, its stream is running.
+    ///
+    /// Errors: `NoDevice`, `Device`, `RealtimeDenied`, `InvalidArgument` (what the device does not offer).
+    pub fn open(options: EngineOptions) -> Result<Self> {
+        let options = options.or_environment(|name| std::env::var(name).ok())?;
+        let engine = match options.backend {
+            Some("offline") => Self::open_offline(&options),
+            _ => Self::open_device(&options)?,
+        };
+        notifier::watch(&engine);
+        Ok(engine)
+    }
+
+    fn open_offline(options: &EngineOptions) -> Self {
+        let info = EngineInfo {
+            backend: "offline",
+            device: String::new(),
+            sample_rate: options.sample_rate.unwrap_or(DEFAULT_SAMPLE_RATE),
+            buffer_size: options.buffer_size.unwrap_or(128),
+            channels: options.channels.unwrap_or(2),
+        };
+        let (core, ends) = Core::new(config(options, &info));
+        Self::assemble(options, info, ends, Output::Offline(Box::new(core)), Arc::default())
+    }
+
+    #[cfg(not(feature = "device"))]
+    fn open_device(options: &EngineOptions) -> Result<Self> {
+        Err(Error::NoDevice(format!(
+            "backend '{}' is not in this build, which was made without the feature 'device'; use 'offline'",
+            options.backend.unwrap_or("auto")
+        )))
+    }
+
+    #[cfg(feature = "device")]
+    fn open_device(options: &EngineOptions) -> Result<Self> {
+        use super::options::{Policy, Realtime};
+        use crate::device::{self, Backend, RealtimeRequest, Request};
+
+        let request = Request {
+            backend: options.backend.and_then(Backend::parse).unwrap_or(Backend::Auto),
+            device: options.device.clone(),
+            sample_rate: options.sample_rate,
+            buffer_size: options.buffer_size,
+            channels: options.channels.unwrap_or(2) as u16,
+            realtime: match options.realtime.unwrap_or_default() {
+                Realtime::Off => None,
+                Realtime::Ask { policy, priority, required } => Some(RealtimeRequest {
+                    policy: match policy {
+                        Policy::Fifo => device::Policy::Fifo,
+                        Policy::RoundRobin => device::Policy::Rr,
+                        Policy::Other => device::Policy::Other,
+                    },
+                    priority: priority as u8,
+                    required,
+                }),
+            },
+        };
+        let pending: Arc<Mutex<Vec<Notice>>> = Arc::default();
+        let inbox = pending.clone();
+        let events = Arc::new(move |event| lock(&inbox).push(notice(event)));
+        let mut made = None;
+        let stream = device::open(
+            &request,
+            |format| {
+                let info = EngineInfo {
+                    backend: format.backend.as_str(),
+                    device: format.device.clone(),
+                    sample_rate: format.sample_rate,
+                    buffer_size: format.buffer_size,
+                    channels: u32::from(format.channels),
+                };
+                let (mut core, ends) = Core::new(config(options, &info));
+                made = Some((info, ends));
+                Box::new(move |out: &mut [f32]| core.process(out))
+            },
+            events,
+        )?;
+        let (info, ends) = made.ok_or_else(|| Error::Device("the device opened without a format".into()))?;
+        Ok(Self::assemble(options, info, ends, Output::Stream(Box::new(stream)), pending))
+    }
+
+    fn assemble(
+        options: &EngineOptions,
+        info: EngineInfo,
+        ends: EngineEnds,
+        output: Output,
+        pending: Arc<Mutex<Vec<Notice>>>,
+    ) -> Self {
+        let settled = EngineOptions {
+            backend: Some(info.backend),
+            device: options.device.clone(),
+            sample_rate: Some(info.sample_rate),
+            buffer_size: options.buffer_size.or(Some(info.buffer_size)),
+            channels: Some(info.channels),
+            polyphony: Some(options.polyphony.unwrap_or(DEFAULT_POLYPHONY)),
+            interpolation: Some(options.interpolation.unwrap_or_default()),
+            realtime: options.realtime,
+        };
+        #[cfg(feature = "device")]
+        let device = match &output {
+            Output::Stream(stream) => Some(stream.counters().clone()),
+            _ => None,
+        };
+        let shared = Shared {
+            info,
+            settled,
+            places: Mutex::default(),
+            counters: ends.counters,
+            mailbox: Mutex::new(Mailbox::new(ends.lane)),
+            collector: Mutex::new(ends.collector),
+            ports: Mutex::default(),
+            offline: matches!(output, Output::Offline(_)),
+            output: Mutex::new(output),
+            closed: AtomicBool::new(false),
+            listeners: Mutex::default(),
+            pending,
+            #[cfg(feature = "device")]
+            device,
+            last_realtime: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    pub(super) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// What it turned out to be.
+    pub fn info(&self) -> &EngineInfo {
+        &self.shared.info
+    }
+
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// Errors: `Closed`, when it is.
+    pub fn check_open(&self) -> Result<()> {
+        self.shared.check_open()
+    }
+
+    /// Renders the next `frames` into the front of `out`, interleaved.
+    ///
+    /// Thread: the caller's is the audio thread meanwhile. Errors: `Closed`; `InvalidArgument` when the engine is not
+    /// offline, or `out` too short.
+    pub fn render(&self, frames: usize, out: &mut [f32]) -> Result<()> {
+        self.shared.check_open()?;
+        if !self.shared.offline {
+            return Err(Error::InvalidArgument(format!(
+                "render() needs an engine with backend 'offline'; this one's is '{}', which plays by itself",
+                self.shared.info.backend
+            )));
+        }
+        let channels = self.shared.info.channels as usize;
+        let room = out.len();
+        let Some(out) = out.get_mut(..frames.saturating_mul(channels)) else {
+            return Err(Error::InvalidArgument(format!(
+                "{frames} frames of {channels} channels need room for {} values, into has {room}",
+                frames.saturating_mul(channels)
+            )));
+        };
+        if let Output::Offline(core) = &mut *lock(&self.shared.output) {
+            core.take_in();
+            core.process(out);
+        }
+        Ok(())
+    }
+
+    /// Takes in what has been sent, so that a full lane has room again. Offline only; elsewhere it does nothing.
+    pub fn take_in(&self) {
+        self.shared.take_in();
+    }
+
+    /// What the audio thread got from the kernel.
+    pub fn realtime(&self) -> RealtimeInfo {
+        match &*lock(&self.shared.output) {
+            #[cfg(feature = "device")]
+            Output::Stream(stream) => RealtimeInfo::of(stream.realtime()),
+            Output::Closed => lock(&self.shared.last_realtime)
+                .clone()
+                .unwrap_or_else(|| RealtimeInfo::none("the engine is closed")),
+            Output::Offline(_) => {
+                RealtimeInfo::none("an offline engine has no audio thread: render() runs on the caller's")
+            }
+        }
+    }
+
+    /// Seconds from a block's rendering to the loudspeaker, as the device reports it; 0 where there is none.
+    pub fn output_latency(&self) -> f64 {
+        match &*lock(&self.shared.output) {
+            #[cfg(feature = "device")]
+            Output::Stream(stream) => stream.output_latency(),
+            _ => 0.0,
+        }
+    }
+
+    /// Counters, now.
+    pub fn stats(&self) -> Stats {
+        let ports = lock(&self.shared.ports);
+        let lost_in_lanes: u64 =
+            ports.iter().filter_map(Weak::upgrade).map(|port| u64::from(port.memory().dropped())).sum();
+        Stats::gather(
+            &self.shared.counters,
+            lost_in_lanes,
+            #[cfg(feature = "device")]
+            self.shared.device.as_deref(),
+        )
+    }
+
+    /// Starts all counters anew, but for the clock and what is counted in lanes.
+    pub fn reset_stats(&self) {
+        self.shared.counters.reset();
+        for port in lock(&self.shared.ports).iter().filter_map(Weak::upgrade) {
+            port.memory().reset_dropped();
+        }
+        #[cfg(feature = "device")]
+        if let Some(device) = &self.shared.device {
+            device.reset();
+        }
+    }
+
+    /// Hears of what happens to the engine, or to its notes, on the helper thread, until [`Self::unlisten`] with the
+    /// same number.
+    pub fn listen(&self, notes: bool, call: impl Fn(&[Notice]) + Send + Sync + 'static) -> u64 {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        lock(&self.shared.listeners).push(Listener { id, notes, call: Box::new(call) });
+        id
+    }
+
+    /// Ends a listener.
+    pub fn unlisten(&self, id: u64) {
+        lock(&self.shared.listeners).retain(|listener| listener.id != id);
+    }
+
+    /// Fades out, stops the device, frees everything. Takes up to a tenth of a second; the second call returns at
+    /// once.
+    pub fn close(&self) {
+        let shared = &self.shared;
+        if shared.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if !shared.offline {
+            let memory = lock(&shared.mailbox).memory().clone();
+            memory.push(&encode(Event::Suspend, None), 0);
+            let started = Instant::now();
+            while !memory.is_stopped() && started.elapsed() < CLOSE_FADE_LIMIT {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let mut last = self.realtime();
+        last.reason = Some("the engine is closed".into());
+        *lock(&shared.last_realtime) = Some(last);
+        let output = std::mem::replace(&mut *lock(&shared.output), Output::Closed);
+        match output {
+            #[cfg(feature = "device")]
+            Output::Stream(stream) => stream.close(),
+            other => drop(other),
+        }
+        shared.tick();
+        let keepsakes = lock(&shared.places).give_up_keepsakes();
+        drop(keepsakes);
+    }
+
+    /// Whether nothing sounds and nothing waits.
+    pub(super) fn is_idle(&self) -> bool {
+        let memory = lock(&self.shared.mailbox).memory().clone();
+        let ports = lock(&self.shared.ports);
+        memory.is_quiet() && ports.iter().filter_map(Weak::upgrade).all(|port| port.memory().waiting() == 0)
+    }
+
+    /// Handles beside the caller's.
+    pub(super) fn handles(&self) -> usize {
+        Arc::strong_count(&self.shared) - 1
+    }
+}
+
+fn config(options: &EngineOptions, info: &EngineInfo) -> EngineConfig {
+    EngineConfig {
+        sample_rate: info.sample_rate,
+        channels: info.channels as usize,
+        polyphony: options.polyphony.unwrap_or(DEFAULT_POLYPHONY) as usize,
+        interpolation: options.interpolation.unwrap_or_default(),
+    }
+}
+
+impl Shared {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    pub(super) fn check_open(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::Closed("the engine is closed; make a new one".into()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_port(&self, port: &Arc<Port>) {
+        let mut ports = lock(&self.ports);
+        ports.retain(|port| port.strong_count() > 0);
+        ports.push(Arc::downgrade(port));
+    }
+
+    /// Sends an owned message by the engine's own lane.
+    pub(super) fn post(&self, command: Command) {
+        lock(&self.mailbox).post(command);
+    }
+
+    pub(super) fn take_in(&self) {
+        if let Output::Offline(core) = &mut *lock(&self.output) {
+            core.take_in();
+        }
+        self.collect(&mut Vec::new());
+    }
+
+    /// What the helper thread does some hundred times a second.
+    pub(super) fn tick(&self) {
+        lock(&self.mailbox).flush();
+        let ports: Vec<_> = lock(&self.ports).iter().filter_map(Weak::upgrade).collect();
+        ports.iter().for_each(|port| port.flush());
+        let mut notices = std::mem::take(&mut *lock(&self.pending));
+        self.collect(&mut notices);
+        let (of_notes, of_engine): (Vec<_>, Vec<_>) = notices.into_iter().partition(Notice::is_of_note);
+        for listener in lock(&self.listeners).iter() {
+            let heard = if listener.notes { &of_notes } else { &of_engine };
+            if !heard.is_empty() {
+                (listener.call)(heard);
+            }
+        }
+    }
+
+    /// Frees what the engine sent out, and notes what it told.
+    fn collect(&self, notices: &mut Vec<Notice>) {
+        // Dropped at the end, with no lock held: an instrument's end posts messages of its own.
+        let mut garbage = Vec::new();
+        let mut keepsakes = Vec::new();
+        {
+            let mut collector = lock(&self.collector);
+            let mut places = lock(&self.places);
+            while let Some(outgoing) = collector.collect() {
+                match &outgoing {
+                    Outgoing::Fact(Fact::NoteEnded(sampler, note)) => {
+                        notices.push(Notice::NoteEnded(*sampler, *note));
+                    }
+                    Outgoing::Fact(Fact::Stolen(sampler, note)) => {
+                        notices.push(Notice::Stolen(*sampler, *note));
+                    }
+                    Outgoing::Instrument(generation, _) => places.generation_is_free(*generation),
+                    Outgoing::Sampler(index, _) => keepsakes.extend(places.sampler_is_free(*index)),
+                    Outgoing::Lane(_) => places.lane_is_free(),
+                    Outgoing::Refused(_) => notices.push(Notice::Error {
+                        code: "ERR_LIMIT",
+                        message: "the engine had no place for something sent to it; please report this"
+                            .into(),
+                    }),
+                }
+                garbage.push(outgoing);
+            }
+        }
+        drop((garbage, keepsakes));
+    }
+}
+
+#[cfg(feature = "device")]
+fn notice(event: crate::device::DeviceEvent) -> Notice {
+    use crate::device::DeviceEvent;
+    match event {
+        DeviceEvent::Xrun => Notice::Xrun,
+        DeviceEvent::Lost { message } => Notice::DeviceLost(message),
+        DeviceEvent::RenderPanicked { message } => Notice::Error {
+            code: "ERR_DEVICE",
+            message: format!(
+                "rendering stopped, the engine is silent from now on: {message}; please report this"
+            ),
+        },
+        DeviceEvent::Demoted { message } => Notice::Error { code: "ERR_REALTIME_DENIED", message },
+        DeviceEvent::Changed { message } | DeviceEvent::Fault { message } => {
+            Notice::Error { code: "ERR_DEVICE", message }
+        }
+    }
+}

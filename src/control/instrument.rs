@@ -1,0 +1,203 @@
+//! An instrument as its users hold it: it grows, is installed in engines, and leaves them.
+//!
+//! The model (`crate::instrument`) never changes; each change here makes a new one and sends it to every engine that
+//! has the old. What sounds ends on what it started with.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::error::{Error, Result};
+use super::lock;
+use super::port::Port;
+use crate::dsp::envelope::EnvelopeTimes;
+use crate::engine::event::InstrumentIndex;
+use crate::engine::message::{Command, Generation};
+use crate::instrument::{Instrument as Model, MAX_REGIONS, Region};
+
+/// What is known of an instrument.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstrumentInfo {
+    /// Regions.
+    pub regions: usize,
+    /// Distinct samples.
+    pub samples: usize,
+    /// Bytes of sample memory.
+    pub memory: usize,
+    /// Lowest and highest key; `None` without regions.
+    pub key_range: Option<(u8, u8)>,
+    /// What could not be done while loading.
+    pub warnings: Vec<String>,
+}
+
+struct Install {
+    port: Arc<Port>,
+    index: InstrumentIndex,
+    generation: Generation,
+}
+
+struct State {
+    model: Arc<Model>,
+    envelope: Option<EnvelopeTimes>,
+    warnings: Vec<String>,
+    installs: Vec<Install>,
+    unloaded: bool,
+}
+
+/// An instrument.
+pub struct Instrument {
+    name: String,
+    state: Mutex<State>,
+}
+
+/// How long a change waits for the engine to give back a version that has faded away.
+const VERSION_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Instrument {
+    /// One without samples.
+    pub fn new(name: &str) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            state: Mutex::new(State {
+                model: Arc::default(),
+                envelope: None,
+                warnings: Vec::new(),
+                installs: Vec::new(),
+                unloaded: false,
+            }),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is known of it.
+    pub fn info(&self) -> InstrumentInfo {
+        let state = lock(&self.state);
+        InstrumentInfo {
+            regions: state.model.regions().len(),
+            samples: state.model.samples(),
+            memory: state.model.bytes(),
+            key_range: state.model.key_range(),
+            warnings: state.warnings.clone(),
+        }
+    }
+
+    /// Adds regions. New notes find them as soon as this returns.
+    ///
+    /// Thread: any that may wait. Errors: `Closed`, `Limit`.
+    pub fn add_regions(&self, regions: Vec<Region>, warnings: Vec<String>) -> Result<()> {
+        let mut state = lock(&self.state);
+        let count = state.model.regions().len() + regions.len();
+        if count > MAX_REGIONS {
+            return Err(Error::Limit(format!(
+                "an instrument has at most {MAX_REGIONS} regions, not {count}"
+            )));
+        }
+        let mut all = state.model.regions().to_vec();
+        all.extend(regions);
+        if let Some(envelope) = state.envelope {
+            all.iter_mut().for_each(|region| region.envelope = envelope);
+        }
+        state.publish(all)?;
+        state.warnings.extend(warnings);
+        Ok(())
+    }
+
+    /// Gives all regions, present and future, this envelope. Notes that sound keep theirs.
+    ///
+    /// Errors: `Closed`, `Limit`.
+    pub fn set_envelope(&self, envelope: EnvelopeTimes) -> Result<()> {
+        let mut state = lock(&self.state);
+        state.envelope = Some(envelope);
+        let mut all = state.model.regions().to_vec();
+        all.iter_mut().for_each(|region| region.envelope = envelope);
+        state.publish(all)
+    }
+
+    /// The envelope that was set last, or the default.
+    pub fn envelope(&self) -> EnvelopeTimes {
+        lock(&self.state).envelope.unwrap_or_default()
+    }
+
+    /// Its number in the engine that a port leads to; installs it there when it is new.
+    ///
+    /// Errors: `Closed`, `Limit`.
+    pub fn install(&self, port: &Arc<Port>) -> Result<InstrumentIndex> {
+        let mut state = lock(&self.state);
+        state.check()?;
+        let engine = port.engine();
+        let same = |install: &&Install| Arc::ptr_eq(install.port.engine().shared(), engine.shared());
+        if let Some(install) = state.installs.iter().find(same) {
+            return Ok(install.index);
+        }
+        let generation = generation(port)?;
+        let index = lock(&engine.shared().places).instrument()?;
+        port.post(Command::SetInstrument(index, generation, state.model.clone()));
+        state.installs.push(Install { port: port.clone(), index, generation });
+        Ok(index)
+    }
+
+    /// Takes it out of all engines. What sounds ends by itself. The second call does nothing.
+    pub fn unload(&self) {
+        let mut state = lock(&self.state);
+        state.unloaded = true;
+        state.model = Arc::default();
+        for install in std::mem::take(&mut state.installs) {
+            let engine = install.port.engine();
+            lock(&engine.shared().places).retire(install.index, install.generation);
+            install.port.post(Command::RemoveInstrument(install.index));
+        }
+    }
+}
+
+impl Drop for Instrument {
+    fn drop(&mut self) {
+        self.unload();
+    }
+}
+
+impl State {
+    fn check(&self) -> Result<()> {
+        if self.unloaded {
+            return Err(Error::Closed("the instrument is unloaded; load it again".into()));
+        }
+        Ok(())
+    }
+
+    /// Makes these regions the instrument, here and in every engine that has it.
+    fn publish(&mut self, regions: Vec<Region>) -> Result<()> {
+        self.check()?;
+        self.installs.retain(|install| !install.port.engine().is_closed());
+        let model = Arc::new(Model::new(regions));
+        for install in &mut self.installs {
+            let generation = generation(&install.port)?;
+            install.port.post(Command::SetInstrument(install.index, generation, model.clone()));
+            install.generation = generation;
+        }
+        self.model = model;
+        Ok(())
+    }
+}
+
+/// A place for a version, waiting for one that has faded away if need be.
+fn generation(port: &Port) -> Result<Generation> {
+    let engine = port.engine();
+    engine.shared().check_open()?;
+    let started = Instant::now();
+    loop {
+        if let Some(generation) = lock(&engine.shared().places).generation() {
+            return Ok(generation);
+        }
+        if started.elapsed() > VERSION_PATIENCE {
+            return Err(Error::Limit(
+                "too many changes to instruments at once: the engine still plays the older versions; wait for the \
+                 promises of addSample() before adding more"
+                    .into(),
+            ));
+        }
+        engine.take_in();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,314 @@
+//! Loading on a thread of its own: what was asked for, how far it is, how to stop it.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::error::{Error, Result};
+use super::instrument::Instrument;
+use super::value::{Options, Value, number};
+use crate::dsp::envelope::EnvelopeTimes;
+use crate::instrument::{LoopMode, MAX_SAMPLE_FRAMES, Playback, Region, Sample, SampleLoop};
+use crate::load;
+use crate::units::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
+
+/// What an instrument is loaded from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file, or a folder of samples.
+    Path(String),
+    /// Note names and files; relative paths start at `base`.
+    Map {
+        /// `("C4", "c4.wav")`, in the caller's order.
+        entries: Vec<(String, String)>,
+        /// Folder of relative paths; the working directory when `None`.
+        base: Option<String>,
+    },
+    /// One mono sample, copied when the call was made.
+    Samples(Vec<f32>),
+}
+
+/// How far a load is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Files done.
+    pub loaded: usize,
+    /// Files in all.
+    pub total: usize,
+    /// Bytes read.
+    pub bytes: u64,
+    /// The file at hand.
+    pub current: String,
+}
+
+/// Stops a load from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// From now on the load ends with `Aborted` as soon as it looks.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.0.load(Ordering::Acquire) {
+            return Err(Error::Aborted("loading was aborted".into()));
+        }
+        Ok(())
+    }
+}
+
+/// One load.
+pub struct Loading {
+    /// From what.
+    pub source: Source,
+    /// Rate of raw values, Hz.
+    pub engine_rate: u32,
+    /// How to stop it.
+    pub cancel: Cancel,
+}
+
+impl Loading {
+    /// Reads everything and makes the instrument.
+    ///
+    /// Thread: any that may wait for a disk. Errors: those of files, `Aborted`, `Limit`.
+    pub fn run(&self, mut progress: impl FnMut(Progress)) -> Result<Arc<Instrument>> {
+        let mut report = |at: &load::Progress<'_>| {
+            progress(Progress {
+                loaded: at.loaded,
+                total: at.total,
+                bytes: at.bytes,
+                current: at.current.to_string(),
+            });
+            match self.cancel.check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        };
+        self.cancel.check()?;
+        let loaded = match &self.source {
+            Source::Path(path) => load::load_file(&PathBuf::from(path), &mut report)?,
+            Source::Map { entries, base } => {
+                let entries: Vec<_> =
+                    entries.iter().map(|(name, path)| (name.clone(), PathBuf::from(path))).collect();
+                load::load_map(&entries, base.as_ref().map(PathBuf::from).as_deref(), &mut report)?
+            }
+            Source::Samples(values) => {
+                let (sample, replaced) = sample(values.clone(), 1, self.engine_rate)?;
+                load::Loaded {
+                    name: String::new(),
+                    regions: vec![Region::of(Arc::new(sample))],
+                    warnings: replaced_warning(replaced),
+                }
+            }
+        };
+        self.cancel.check()?;
+        let instrument = Instrument::new(&loaded.name);
+        instrument.add_regions(loaded.regions, loaded.warnings)?;
+        Ok(instrument)
+    }
+}
+
+/// What `addSample` gets.
+#[derive(Clone, Debug)]
+pub enum SampleSource {
+    /// A file.
+    Path(String),
+    /// Interleaved values.
+    Interleaved(Vec<f32>),
+    /// One list a channel.
+    Planar(Vec<Vec<f32>>),
+}
+
+/// Where and how a sample sounds: `SampleMetadata` of index.d.ts, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metadata {
+    sample_rate: Option<u32>,
+    channels: Option<u32>,
+    root_note: f64,
+    keys: (u32, u32),
+    velocities: (u32, u32),
+    sample_loop: Option<(u32, u32, LoopWish)>,
+    tune_cents: f64,
+    gain: f64,
+    pan: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LoopWish {
+    Continuous,
+    Sustain,
+    OneShot,
+}
+
+const METADATA: [&str; 9] =
+    ["sampleRate", "channels", "rootNote", "keyRange", "velocityRange", "loop", "tune", "gain", "pan"];
+
+/// Reads and checks the second argument of `addSample`.
+pub fn read_metadata(value: &Value) -> Result<Metadata> {
+    let options = Options::read("sample metadata", value, &METADATA)?;
+    let sample_loop = match options.get("loop") {
+        None | Some(Value::Bool(false)) => None,
+        Some(value @ Value::Object(_)) => Some(read_loop(value)?),
+        Some(other) => {
+            return Err(Error::InvalidType(format!(
+                "loop must be false or an object {{ start, end, mode }}, got {other}"
+            )));
+        }
+    };
+    Ok(Metadata {
+        sample_rate: options.integer("sampleRate", MIN_SAMPLE_RATE, MAX_SAMPLE_RATE, " Hz")?,
+        channels: options.integer("channels", 1, 2, "")?,
+        root_note: options.number("rootNote", 0.0, 127.0, "")?.unwrap_or(60.0),
+        keys: options.pair("keyRange", 0, 127)?.unwrap_or((0, 127)),
+        velocities: options.pair("velocityRange", 0, 127)?.unwrap_or((1, 127)),
+        sample_loop,
+        tune_cents: options.number("tune", -12_000.0, 12_000.0, " cents")?.unwrap_or(0.0),
+        gain: options.number("gain", 0.0, super::MAX_GAIN, "")?.unwrap_or(1.0),
+        pan: options.number("pan", -1.0, 1.0, "")?.unwrap_or(0.0),
+    })
+}
+
+fn read_loop(value: &Value) -> Result<(u32, u32, LoopWish)> {
+    let options = Options::read("loop options", value, &["start", "end", "mode"])?;
+    let needed = |name: &str| {
+        options.integer(name, 0, MAX_SAMPLE_FRAMES as u32, " frames")?.ok_or_else(|| {
+            Error::InvalidType(format!(
+                "loop.{name} is missing: a loop needs start and end, in frames, end exclusive"
+            ))
+        })
+    };
+    let mode = options.word("mode", &["continuous", "sustain", "one-shot"], |name| match name {
+        "continuous" => Some(LoopWish::Continuous),
+        "sustain" => Some(LoopWish::Sustain),
+        "one-shot" => Some(LoopWish::OneShot),
+        _ => None,
+    })?;
+    Ok((needed("start")?, needed("end")?, mode.unwrap_or(LoopWish::Continuous)))
+}
+
+/// Reads a sample and makes its region. Thread: any that may wait for a disk.
+///
+/// Errors: those of files, `InvalidArgument`, `Limit`. `engine_rate` is the rate of raw values that name none.
+pub fn make_region(
+    source: SampleSource,
+    metadata: &Metadata,
+    engine_rate: u32,
+) -> Result<(Region, Vec<String>)> {
+    let rate = metadata.sample_rate;
+    let (sample, warnings) = match source {
+        SampleSource::Path(path) => {
+            if rate.is_some() || metadata.channels.is_some() {
+                return Err(Error::InvalidArgument(format!(
+                    "sampleRate and channels are read from the file \"{path}\"; leave them out"
+                )));
+            }
+            let path = PathBuf::from(path);
+            load::wav::read(&path)?.into_sample(&path)?
+        }
+        SampleSource::Interleaved(values) => {
+            let channels = metadata.channels.unwrap_or(1) as usize;
+            if !values.len().is_multiple_of(channels) {
+                return Err(Error::InvalidArgument(format!(
+                    "{} values are no whole number of frames of {channels} channels",
+                    values.len()
+                )));
+            }
+            let (sample, replaced) = sample(values, channels, rate.unwrap_or(engine_rate))?;
+            (sample, replaced_warning(replaced))
+        }
+        SampleSource::Planar(channels) => {
+            let (sample, replaced) =
+                sample(interleave(&channels)?, channels.len(), rate.unwrap_or(engine_rate))?;
+            (sample, replaced_warning(replaced))
+        }
+    };
+    let frames = sample.frames();
+    let mut region = Region {
+        keys: metadata.keys.0 as u8..=metadata.keys.1 as u8,
+        // Velocity 0 is a note-off, so a range from 0 means from 1.
+        velocities: (metadata.velocities.0.max(1)) as u8..=metadata.velocities.1 as u8,
+        root_key: metadata.root_note,
+        tune_cents: metadata.tune_cents,
+        gain: metadata.gain,
+        pan: metadata.pan,
+        ..Region::of(Arc::new(sample))
+    };
+    if let Some((start, end, wish)) = metadata.sample_loop {
+        let mode = if wish == LoopWish::Sustain { LoopMode::Sustain } else { LoopMode::Continuous };
+        let (sample_loop, sample) = SampleLoop::new(&region.sample, start, end, mode).ok_or_else(|| {
+            Error::InvalidArgument(format!(
+                "loop must lie within the sample: 0 <= start < end <= {frames} frames, got start {start}, end {end}"
+            ))
+        })?;
+        if wish == LoopWish::OneShot {
+            region.playback = Playback::OneShot;
+        } else {
+            region.sample = sample;
+            region.playback = Playback::Loop(Arc::new(sample_loop));
+        }
+    }
+    Ok((region, warnings))
+}
+
+fn sample(values: Vec<f32>, channels: usize, rate: u32) -> Result<(Sample, usize)> {
+    let frames = values.len() / channels.max(1);
+    if frames > MAX_SAMPLE_FRAMES {
+        return Err(Error::Limit(format!("a sample has at most {MAX_SAMPLE_FRAMES} frames, got {frames}")));
+    }
+    Sample::new(values, channels as u8, rate)
+        .ok_or_else(|| Error::InvalidArgument(format!("a sample needs at least one frame, got {frames}")))
+}
+
+fn interleave(channels: &[Vec<f32>]) -> Result<Vec<f32>> {
+    match channels {
+        [mono] => Ok(mono.clone()),
+        [left, right] if left.len() == right.len() => {
+            Ok(left.iter().zip(right).flat_map(|(l, r)| [*l, *r]).collect())
+        }
+        [left, right] => Err(Error::InvalidArgument(format!(
+            "the channels of a sample are equally long, got {} and {} frames",
+            left.len(),
+            right.len()
+        ))),
+        other => Err(Error::InvalidArgument(format!("a sample has 1 or 2 channels, got {}", other.len()))),
+    }
+}
+
+fn replaced_warning(replaced: usize) -> Vec<String> {
+    if replaced == 0 {
+        return Vec::new();
+    }
+    vec![format!("{replaced} values were not finite numbers, or beyond 1e30, and are now 0")]
+}
+
+/// Reads and checks the argument of `setEnvelope`; what is absent keeps its default.
+pub fn read_envelope(value: &Value) -> Result<EnvelopeTimes> {
+    if !matches!(value, Value::Object(_)) {
+        return Err(Error::InvalidType(format!(
+            "envelope must be an object {{ delay, attack, hold, decay, sustain, release }}, got {value}"
+        )));
+    }
+    let names = ["delay", "attack", "hold", "decay", "sustain", "release"];
+    let options = Options::read("envelope options", value, &names)?;
+    let seconds = |name: &str, default: f64| {
+        Ok::<f64, Error>(
+            options
+                .get(name)
+                .map(|value| number(name, value, 0.0, 3600.0, " s"))
+                .transpose()?
+                .unwrap_or(default),
+        )
+    };
+    let default = EnvelopeTimes::default();
+    Ok(EnvelopeTimes {
+        delay_s: seconds("delay", default.delay_s)?,
+        attack_s: seconds("attack", default.attack_s)?,
+        hold_s: seconds("hold", default.hold_s)?,
+        decay_s: seconds("decay", default.decay_s)?,
+        sustain: options.number("sustain", 0.0, 1.0, "")?.unwrap_or(default.sustain),
+        release_s: seconds("release", default.release_s)?,
+    })
+}

@@ -1,0 +1,53 @@
+//! What a user holds: engines, samplers, instruments, as Rust objects. Validation, defaults, ids, loading, the helper
+//! thread, error codes. JavaScript meets all of it through `node`, which decides nothing; MIDI and Rust tests meet it
+//! directly.
+//!
+//! Threads: any but the audio thread. Locks are allowed here, and never held while a user's code runs.
+
+mod calls;
+mod default_engine;
+mod engine;
+mod error;
+mod instrument;
+mod loading;
+mod notifier;
+mod options;
+mod places;
+mod port;
+mod sampler;
+mod stats;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use calls::{FLOATS, check_call};
+pub use default_engine::{close_all, default_engine};
+pub use engine::{Engine, EngineInfo, Notice};
+pub use error::{Error, ErrorKind, Result};
+pub use instrument::{Instrument, InstrumentInfo};
+pub use loading::{
+    Cancel, Loading, Metadata, Progress, SampleSource, Source, make_region, read_envelope, read_metadata,
+};
+pub use options::{EngineOptions, SamplerOptions};
+pub use port::{NOTE_RESERVE, Port};
+pub use sampler::Sampler;
+pub use stats::{RealtimeInfo, Stats};
+pub use value::Value;
+
+// What `node` passes on as it is.
+pub use crate::engine::event::op;
+pub use crate::rt::counters::Distribution;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Highest linear gain that may be set: +80 dB.
+pub const MAX_GAIN: f64 = crate::engine::event::MAX_GAIN;
+
+/// The version of this package.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Locks; a thread that panicked while it held the lock has left nothing half done that matters here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

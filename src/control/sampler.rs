@@ -1,0 +1,169 @@
+//! A sampler as its users hold it: a place in an engine, and what its channels play.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::calls::check_call;
+use super::engine::Engine;
+use super::error::{Error, Result};
+use super::instrument::Instrument;
+use super::lock;
+use super::options::SamplerOptions;
+use super::port::Port;
+use super::value::Value;
+use crate::engine::Sampler as Core;
+use crate::engine::event::{CHANNELS, Event, NoteId, SamplerIndex};
+use crate::engine::message::Command;
+use crate::units::{Frames, seconds_to_frames};
+
+#[derive(Default)]
+struct Assigned {
+    channels: [Option<Arc<Instrument>>; CHANNELS],
+    /// Replaced, but only from this frame on.
+    leaving: Vec<(Frames, Arc<Instrument>)>,
+}
+
+/// A sampler.
+pub struct Sampler {
+    port: Arc<Port>,
+    index: SamplerIndex,
+    assigned: Mutex<Assigned>,
+    closed: AtomicBool,
+    next_note: AtomicU32,
+}
+
+impl Sampler {
+    /// A sampler on the engine that a port leads to. Errors: `Closed`, `Limit`.
+    pub fn new(port: &Arc<Port>, options: SamplerOptions) -> Result<Self> {
+        let engine = port.engine();
+        engine.shared().check_open()?;
+        // Places come back through the engine; an offline one moves only when it is asked to.
+        engine.take_in();
+        let index = lock(&engine.shared().places).sampler()?;
+        let core = Core::new(options.polyphony as usize, options.stealing, options.gain as f32);
+        port.post(Command::AddSampler(index, Box::new(core)));
+        Ok(Self {
+            port: port.clone(),
+            index,
+            assigned: Mutex::default(),
+            closed: AtomicBool::new(false),
+            next_note: AtomicU32::new(1),
+        })
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> Engine {
+        self.port.engine()
+    }
+
+    /// Its place, as records name it.
+    pub fn index(&self) -> SamplerIndex {
+        self.index
+    }
+
+    /// Errors: `Closed`, when the sampler or its engine is.
+    pub fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed("the sampler is closed; make a new one".into()));
+        }
+        self.port.engine().shared().check_open()
+    }
+
+    /// From `time` on, or at once, new notes of a channel play this instrument, or nothing.
+    ///
+    /// Errors: `InvalidArgument`, `Closed`, `Limit`.
+    pub fn assign(&self, channel: u8, instrument: Option<Arc<Instrument>>, time: Option<f64>) -> Result<()> {
+        let time_value = time.map_or(Value::Undefined, Value::Number);
+        check_call("assign", &[Value::Number(channel.into()), Value::Null, time_value])?;
+        self.check_open()?;
+        let number = instrument.as_ref().map(|instrument| instrument.install(&self.port)).transpose()?;
+        if !self.port.send(Event::Assign { sampler: self.index, channel, instrument: number }, time) {
+            return Err(Error::Limit("assign() found the queue full; send fewer notes at once".into()));
+        }
+        let now = self.port.memory().frame();
+        let rate = self.engine().info().sample_rate;
+        let gone = {
+            let mut assigned = lock(&self.assigned);
+            let leaving = assigned.leaving.extract_if(.., |(frame, _)| *frame < now).collect::<Vec<_>>();
+            let before = assigned
+                .channels
+                .get_mut(usize::from(channel))
+                .and_then(|place| std::mem::replace(place, instrument));
+            match (before, time.map(|seconds| seconds_to_frames(seconds, rate)).filter(|frame| *frame > now))
+            {
+                (Some(before), Some(frame)) => assigned.leaving.push((frame, before)),
+                (before, _) => drop(before),
+            }
+            leaving
+        };
+        drop(gone);
+        Ok(())
+    }
+
+    /// What a channel plays.
+    pub fn instrument(&self, channel: u8) -> Option<Arc<Instrument>> {
+        lock(&self.assigned).channels.get(usize::from(channel)).cloned().flatten()
+    }
+
+    /// Starts a note and returns its id, valid for [`Self::release`] at once; 0 when the lane was full, which
+    /// `dropped_events` counts.
+    ///
+    /// - `key`: 0..=127; 60 is C4.   - `velocity`: 0..=127; 0 is a note-off.
+    /// - `seconds` on the engine clock, or `None` for the next block.
+    ///
+    /// Thread: the one that owns the port. Wait-free, no allocation. Errors: `InvalidArgument`, `Closed`.
+    /// Source: MIDI 1.0 Detailed Specification, "Note On".
+    pub fn note_on(&self, key: f64, velocity: f64, seconds: Option<f64>, channel: u8) -> Result<NoteId> {
+        let time = seconds.map_or(Value::Undefined, Value::Number);
+        check_call(
+            "noteOn",
+            &[Value::Number(key), Value::Number(velocity), time, Value::Number(channel.into())],
+        )?;
+        self.check_open()?;
+        let note = self.next_note.fetch_add(1, Ordering::Relaxed).max(1);
+        let event =
+            Event::NoteOn { sampler: self.index, channel, note, key: key as f32, velocity: velocity as f32 };
+        Ok(if self.port.send(event, seconds) { note } else { 0 })
+    }
+
+    /// Lets go of one note, whatever its key. Errors: `InvalidArgument`, `Closed`.
+    pub fn release(&self, note: NoteId, seconds: Option<f64>) -> Result<()> {
+        let time = seconds.map_or(Value::Undefined, Value::Number);
+        check_call("release", &[Value::Number(note.into()), time])?;
+        self.check_open()?;
+        if note > 0 {
+            self.port.send(Event::Release { sampler: self.index, note }, seconds);
+        }
+        Ok(())
+    }
+
+    /// Ends it: scheduled notes are forgotten, sounding ones fade. The second call does nothing.
+    pub fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.port.post(Command::CloseSampler(self.index));
+            self.leave();
+        }
+    }
+
+    /// Its instruments stay until the engine has sent it back.
+    fn leave(&self) {
+        let assigned = std::mem::take(&mut *lock(&self.assigned));
+        let instruments = assigned.channels.into_iter().flatten();
+        let kept =
+            instruments.chain(assigned.leaving.into_iter().map(|(_, instrument)| instrument)).collect();
+        let engine = self.port.engine();
+        if !engine.is_closed() {
+            lock(&engine.shared().places).keep(self.index, kept);
+        }
+    }
+}
+
+impl Drop for Sampler {
+    /// Nobody can send to it any more: what was scheduled still sounds, then it goes.
+    fn drop(&mut self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.port.post(Command::AbandonSampler(self.index));
+            self.leave();
+        }
+    }
+}

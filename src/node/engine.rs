@@ -1,0 +1,342 @@
+//! An engine's handle: state, figures, rendering, and the memory of its lane.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::*;
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi_derive::napi;
+
+use super::error::throw;
+use super::value;
+use crate::control::{self, Engine, EngineOptions, MAX_GAIN, NOTE_RESERVE, Notice, Port, op};
+
+#[napi(object, object_from_js = false)]
+pub struct Info {
+    pub backend: &'static str,
+    pub device: String,
+    pub sample_rate: u32,
+    pub buffer_size: u32,
+    pub channels: u32,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct RealtimeStatus {
+    pub policy: &'static str,
+    pub priority: i32,
+    pub granted: bool,
+    pub via: &'static str,
+    pub reason: Option<String>,
+    pub thread_id: f64,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Bucket {
+    pub up_to: f64,
+    pub count: f64,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Distribution {
+    pub count: f64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+    pub histogram: Vec<Bucket>,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Stats {
+    pub frames: f64,
+    pub callbacks: f64,
+    pub xruns: f64,
+    pub late_events: f64,
+    pub dropped_events: f64,
+    pub silent_notes: f64,
+    pub malformed_records: f64,
+    pub queue_high_water: f64,
+    pub voices: f64,
+    pub voices_peak: f64,
+    pub voices_stolen: f64,
+    pub non_finite_samples: f64,
+    pub load: f64,
+    pub load_peak: f64,
+    pub callback: Distribution,
+    pub lateness: Distribution,
+    pub jitter: Distribution,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct NoticeObject {
+    pub kind: &'static str,
+    pub sampler: Option<u32>,
+    pub note: Option<u32>,
+    pub code: Option<&'static str>,
+    pub message: Option<String>,
+}
+
+/// What `lib/lane.cjs` has to know to write records: one table, here.
+#[napi(object, object_from_js = false)]
+pub struct LaneLayout {
+    pub note_on: u32,
+    pub note_off: u32,
+    pub release: u32,
+    pub pitch_bend: u32,
+    pub all_notes_off: u32,
+    pub all_sound_off: u32,
+    pub sampler_gain: u32,
+    pub sampler_pan: u32,
+    pub sampler_mute: u32,
+    pub master_gain: u32,
+    pub panic: u32,
+    pub suspend: u32,
+    pub resume: u32,
+    pub note_reserve: u32,
+    pub max_gain: f64,
+}
+
+#[napi(catch_unwind)]
+pub fn lane_layout() -> LaneLayout {
+    LaneLayout {
+        note_on: op::NOTE_ON,
+        note_off: op::NOTE_OFF,
+        release: op::RELEASE,
+        pitch_bend: op::PITCH_BEND,
+        all_notes_off: op::ALL_NOTES_OFF,
+        all_sound_off: op::ALL_SOUND_OFF,
+        sampler_gain: op::SAMPLER_GAIN,
+        sampler_pan: op::SAMPLER_PAN,
+        sampler_mute: op::SAMPLER_MUTE,
+        master_gain: op::MASTER_GAIN,
+        panic: op::PANIC,
+        suspend: op::SUSPEND,
+        resume: op::RESUME,
+        note_reserve: NOTE_RESERVE,
+        max_gain: MAX_GAIN,
+    }
+}
+
+#[napi]
+pub struct EngineHandle {
+    engine: Engine,
+    port: Arc<Port>,
+    listeners: Vec<u64>,
+}
+
+impl Drop for EngineHandle {
+    fn drop(&mut self) {
+        for id in &self.listeners {
+            self.engine.unlisten(*id);
+        }
+    }
+}
+
+impl EngineHandle {
+    fn of(env: &Env, engine: control::Result<Engine>) -> Result<Self> {
+        let opened = engine.and_then(|engine| Ok((Port::open(&engine)?, engine)));
+        let (port, engine) = opened.map_err(|error| throw(env, &error))?;
+        Ok(Self { engine, port, listeners: Vec::new() })
+    }
+
+    pub(super) fn port(&self) -> &Arc<Port> {
+        &self.port
+    }
+}
+
+#[napi]
+impl EngineHandle {
+    #[napi(constructor, catch_unwind)]
+    pub fn new(env: Env, options: Unknown) -> Result<Self> {
+        let options = value::read(options)?;
+        Self::of(&env, EngineOptions::read(&options).and_then(Engine::open))
+    }
+
+    #[napi(factory, catch_unwind)]
+    pub fn shared(env: Env, options: Unknown) -> Result<Self> {
+        let options = value::read(options)?;
+        Self::of(&env, EngineOptions::read(&options).and_then(control::default_engine))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn info(&self) -> Info {
+        let info = self.engine.info();
+        Info {
+            backend: info.backend,
+            device: info.device.clone(),
+            sample_rate: info.sample_rate,
+            buffer_size: info.buffer_size,
+            channels: info.channels,
+        }
+    }
+
+    /// The lane's header and records, lent: Rust frees them when JavaScript has let go of both and the engine, too.
+    #[napi(catch_unwind)]
+    pub fn lane<'env>(&self, env: &'env Env) -> Result<Vec<ArrayBuffer<'env>>> {
+        let memory = self.port.memory();
+        [memory.header_bytes(), memory.record_bytes()]
+            .into_iter()
+            .map(|(bytes, length)| {
+                let owner = memory.clone();
+                // SAFETY: the bytes belong to `memory`; the clone given to the finalizer keeps them alive until the
+                // buffer is collected. They are atomics on the Rust side, so foreign writes are no data race.
+                let buffer = unsafe { ArrayBuffer::from_external(env, bytes, length, owner, |_, owner| drop(owner)) }?;
+                if !std::ptr::eq(buffer.as_ptr(), bytes) {
+                    return Err(Error::from_reason(
+                        "this runtime copies external memory (Electron's sandbox does), so notes cannot reach the \
+                         audio thread; use Node or Bun",
+                    ));
+                }
+                Ok(buffer)
+            })
+            .collect()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn is_closed(&self) -> bool {
+        self.engine.is_closed()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn take_in(&self) {
+        self.engine.take_in();
+    }
+
+    /// Throws when the engine is closed.
+    #[napi(catch_unwind)]
+    pub fn check_open(&self, env: Env) -> Result<()> {
+        self.engine.check_open().map_err(|error| throw(&env, &error))
+    }
+
+    /// Renders the next frames into the front of an array.
+    #[napi(catch_unwind)]
+    pub fn render(&self, env: Env, frames: u32, mut into: Float32Array) -> Result<()> {
+        // SAFETY: nothing else looks at the array while this call runs: it is the caller's thread, and an array over
+        // shared memory that another thread writes meanwhile gives that thread's bytes, as it does in JavaScript.
+        let out = unsafe { into.as_mut() };
+        self.engine.render(frames as usize, out).map_err(|error| throw(&env, &error))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn realtime(&self) -> RealtimeStatus {
+        let status = self.engine.realtime();
+        RealtimeStatus {
+            policy: status.policy,
+            priority: status.priority,
+            granted: status.granted,
+            via: status.via,
+            reason: status.reason,
+            thread_id: status.thread_id as f64,
+        }
+    }
+
+    #[napi(catch_unwind)]
+    pub fn output_latency(&self) -> f64 {
+        self.engine.output_latency()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> Stats {
+        let stats = self.engine.stats();
+        Stats {
+            frames: stats.frames,
+            callbacks: stats.callbacks,
+            xruns: stats.xruns,
+            late_events: stats.late_events,
+            dropped_events: stats.dropped_events,
+            silent_notes: stats.silent_notes,
+            malformed_records: stats.malformed_records,
+            queue_high_water: stats.queue_high_water,
+            voices: stats.voices,
+            voices_peak: stats.voices_peak,
+            voices_stolen: stats.voices_stolen,
+            non_finite_samples: stats.non_finite_samples,
+            load: stats.load,
+            load_peak: stats.load_peak,
+            callback: distribution(stats.callback),
+            lateness: distribution(stats.lateness),
+            jitter: distribution(stats.jitter),
+        }
+    }
+
+    #[napi(catch_unwind)]
+    pub fn reset_stats(&self) {
+        self.engine.reset_stats();
+    }
+
+    /// Calls `listener` with what happened to the engine, or to its notes, a hundred times a second at most. Keeps no
+    /// process alive.
+    #[napi(catch_unwind)]
+    pub fn listen(&mut self, notes: bool, listener: Function<Vec<NoticeObject>, ()>) -> Result<()> {
+        let call = listener
+            .build_threadsafe_function::<Vec<NoticeObject>>()
+            .weak::<true>()
+            .max_queue_size::<64>()
+            .build_callback(|context| Ok(context.value))?;
+        let id = self.engine.listen(notes, move |notices| {
+            // A JavaScript thread that is 64 batches behind is not listening: what it misses is counted in stats().
+            let _ = call.call(notices.iter().map(object).collect(), ThreadsafeFunctionCallMode::NonBlocking);
+        });
+        self.listeners.push(id);
+        Ok(())
+    }
+
+    #[napi(catch_unwind)]
+    pub fn close(&self) -> AsyncTask<Close> {
+        AsyncTask::new(Close { engine: self.engine.clone() })
+    }
+}
+
+/// Closing waits for a fade: not on the JavaScript thread.
+pub struct Close {
+    engine: Engine,
+}
+
+impl Task for Close {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> Result<()> {
+        self.engine.close();
+        Ok(())
+    }
+
+    fn resolve(&mut self, _: Env, (): ()) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn distribution(from: control::Distribution) -> Distribution {
+    Distribution {
+        count: from.count as f64,
+        mean: from.mean,
+        p50: from.p50,
+        p99: from.p99,
+        p999: from.p999,
+        max: from.max,
+        histogram: from
+            .histogram
+            .into_iter()
+            .map(|bucket| Bucket { up_to: bucket.up_to, count: bucket.count as f64 })
+            .collect(),
+    }
+}
+
+fn object(notice: &Notice) -> NoticeObject {
+    let empty = NoticeObject { kind: "xrun", sampler: None, note: None, code: None, message: None };
+    match notice {
+        Notice::NoteEnded(sampler, note) => {
+            NoticeObject { kind: "noteend", sampler: Some(u32::from(*sampler)), note: Some(*note), ..empty }
+        }
+        Notice::Stolen(sampler, note) => {
+            NoticeObject { kind: "steal", sampler: Some(u32::from(*sampler)), note: Some(*note), ..empty }
+        }
+        Notice::Xrun => empty,
+        Notice::DeviceLost(message) => {
+            NoticeObject { kind: "devicelost", message: Some(message.clone()), ..empty }
+        }
+        Notice::Error { code, message } => {
+            NoticeObject { kind: "error", code: Some(code), message: Some(message.clone()), ..empty }
+        }
+    }
+}

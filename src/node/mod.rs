@@ -1,0 +1,60 @@
+//! The border with Node and Bun: converts, calls `control`, converts back. It decides nothing about music.
+//!
+//! Every entry catches unwinding, nothing prints, and what JavaScript does not hold any more is let go of, not cut.
+//! The hot calls do not come through here: `lib/lane.cjs` writes them into the memory that [`engine`] lends.
+
+#![allow(missing_docs)] // The public face is index.d.ts; these are the private hands of lib/.
+
+mod engine;
+mod error;
+mod instrument;
+mod sampler;
+mod value;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::control;
+use error::throw;
+
+/// JavaScript environments (main thread, workers) that have the addon loaded.
+static ENVIRONMENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// Called once by each JavaScript environment. When the last of them ends, every engine fades out and closes: an
+/// exit while sounding neither clicks nor leaves a server with a dead client.
+#[napi(catch_unwind)]
+pub fn attach(env: Env) -> Result<()> {
+    ENVIRONMENTS.fetch_add(1, Ordering::AcqRel);
+    env.add_env_cleanup_hook((), |()| {
+        if ENVIRONMENTS.fetch_sub(1, Ordering::AcqRel) == 1 {
+            control::close_all();
+        }
+    })?;
+    Ok(())
+}
+
+#[napi(catch_unwind)]
+pub fn version() -> &'static str {
+    control::VERSION
+}
+
+/// Checks the arguments of a call that makes sound; throws what is wrong with them.
+#[napi(catch_unwind)]
+pub fn check_call(env: Env, call: String, arguments: Vec<Unknown>) -> Result<()> {
+    let arguments: Vec<_> = arguments.into_iter().map(value::read).collect::<Result<_>>()?;
+    control::check_call(&call, &arguments).map_err(|error| throw(&env, &error))
+}
+
+/// Checks the options of a sampler before its engine is opened.
+#[napi(catch_unwind)]
+pub fn check_sampler_options(env: Env, options: Unknown, engine_given: bool) -> Result<()> {
+    control::SamplerOptions::read(&value::read(options)?, engine_given)
+        .map(drop)
+        .map_err(|error| throw(&env, &error))
+}
+
+/// Does nothing: what a call into native code costs at least, for the benchmark.
+#[napi]
+pub fn noop() {}

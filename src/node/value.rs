@@ -1,0 +1,59 @@
+//! JavaScript values as `control` reads them.
+
+use napi::bindgen_prelude::*;
+use napi::{JsValue, ValueType};
+
+use crate::control::{FLOATS, Value};
+
+/// Nested deeper than any option is.
+const MAX_DEPTH: usize = 4;
+
+/// Copies a value; what options cannot hold becomes its type's name.
+pub fn read(value: Unknown) -> Result<Value> {
+    copy(value, 0)
+}
+
+fn copy(value: Unknown, depth: usize) -> Result<Value> {
+    Ok(match value.get_type()? {
+        ValueType::Undefined => Value::Undefined,
+        ValueType::Null => Value::Null,
+        ValueType::Boolean => Value::Bool(cast(value)?),
+        ValueType::Number => Value::Number(cast(value)?),
+        ValueType::String => Value::String(cast(value)?),
+        ValueType::Object if depth >= MAX_DEPTH => Value::Other("deeply nested object"),
+        ValueType::Object => {
+            let object: Object = cast(value)?;
+            if object.is_array()? {
+                let length = object.get_array_length()?;
+                let items =
+                    (0..length.min(1 << 16)).map(|i| copy(object.get_element::<Unknown>(i)?, depth + 1));
+                Value::Array(items.collect::<Result<_>>()?)
+            } else if object.is_typedarray()? {
+                let typed: TypedArray = cast(value)?;
+                Value::Other(if typed.typed_array_type == TypedArrayType::Float32 {
+                    FLOATS
+                } else {
+                    "typed array"
+                })
+            } else if object.is_buffer()? || object.is_arraybuffer()? {
+                Value::Other("buffer")
+            } else {
+                let names = Object::keys(&object)?;
+                let fields = names.into_iter().map(|name| {
+                    let field = object.get_named_property_unchecked::<Unknown>(&name)?;
+                    Ok((name, copy(field, depth + 1)?))
+                });
+                Value::Object(fields.collect::<Result<_>>()?)
+            }
+        }
+        ValueType::Function => Value::Other("function"),
+        ValueType::Symbol => Value::Other("symbol"),
+        ValueType::BigInt => Value::Other("bigint"),
+        _ => Value::Other("value of another kind"),
+    })
+}
+
+fn cast<T: FromNapiValue>(value: Unknown) -> Result<T> {
+    // SAFETY: the caller has looked at the value's type, and a mismatch is an error, not undefined behaviour.
+    unsafe { T::from_napi_value(value.value().env, value.raw()) }
+}
