@@ -208,18 +208,19 @@ impl<T> LaneReceiver<T> {
     ///
     /// Thread: audio. Wait-free. A head that lies (more records than the lane holds) skips to that head.
     pub fn receive(&mut self) -> Option<Delivery<T>> {
+        // The object first, the head after it: the records before an object were written before it was sent, so a
+        // head read now counts them. The other way round, both could arrive in between and the object overtake.
+        let stamp = self.objects.first().map(|stamped| stamped.before);
         let head = self.memory.header.head.0.load(Ordering::Acquire);
         let mut waiting = head.wrapping_sub(self.tail);
         if waiting > self.memory.capacity() {
             self.set_tail(head);
             waiting = 0;
         }
-        if let Some(stamped) = self.objects.first() {
-            // Signed distance: due when its stamp is not ahead of us, or when no record could ever reach it.
-            let due = (stamped.before.wrapping_sub(self.tail) as i32) <= 0 || waiting == 0;
-            if due {
-                return self.objects.try_pop().map(|stamped| Delivery::Object(stamped.object));
-            }
+        // Signed distance: due when its stamp is not ahead of us, or when no record will ever reach it (a head that
+        // went backwards).
+        if stamp.is_some_and(|before| (before.wrapping_sub(self.tail) as i32) <= 0 || waiting == 0) {
+            return self.objects.try_pop().map(|stamped| Delivery::Object(stamped.object));
         }
         if waiting == 0 {
             return None;
