@@ -4,6 +4,8 @@
 //! checks that. What runs on the audio thread (`rt`, `dsp`, `engine`) is held to the rules RT-1 … RT-12 there:
 //! RT-2 by the lints denied below, which clippy.toml defines.
 
+#![cfg_attr(rtsan, feature(sanitize))]
+
 pub mod control;
 #[cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 pub mod dsp;

@@ -22,6 +22,9 @@ fn meaning(word: &str) -> Option<&'static [&'static str]> {
         "cpal" => &["cpal"],
         "thread-priority" => &["thread_priority", "libc"], // libc reads back what the kernel granted
         "decoders" => &["hound"],
+        "alsa-sys" => &["alsa_sys"],
+        "jack" => &["jack"],
+        "jack-sys" => &["jack_sys"],
         "napi" => &["napi", "napi_derive"],
         "the engine's event type" => &["crate::engine::event", "crate::engine::Event"],
         "files" => &["std::fs"],

@@ -88,6 +88,8 @@ pub struct Voice {
     last: [f32; 2],
     sounded: bool,
     ended: bool,
+    /// Still counts towards polyphony.
+    counted: bool,
 }
 
 impl Voice {
@@ -118,6 +120,7 @@ impl Voice {
             last: [0.0; 2],
             sounded: false,
             ended: false,
+            counted: true,
         };
         voice.segment.gain = voice.gain_after(0);
         voice
@@ -136,6 +139,13 @@ impl Voice {
     /// Whether it is being faded out: it no longer counts towards polyphony.
     pub fn is_fading(&self) -> bool {
         self.fade.is_some()
+    }
+
+    /// Takes it out of the count of sounding voices when it fades or has ended; true the first time.
+    pub fn discount(&mut self) -> bool {
+        let now = self.counted && (self.is_fading() || self.ended);
+        self.counted &= !now;
+        now
     }
 
     /// Whether its key has been let go.

@@ -4,18 +4,25 @@
 //! blocks (RT-6). Room for more voices than may sound is kept, so that a stolen one fades instead of stopping; when
 //! even that is full, the voice nearest to its end is cut and its last value led to zero by its sampler (RT-11).
 
+use super::MAX_SAMPLERS;
 use super::event::{NoteId, SamplerIndex};
 use super::instruments::Instruments;
 use super::message::{Fact, Outgoing};
 use super::sampler::{Sampler, Stealing};
 use super::voice::{Start, Voice};
 use crate::rt::collector::Outbox;
+use crate::units::Frames;
 
 /// All voices of an engine.
 pub struct Voices {
     list: Vec<Voice>,
     polyphony: usize,
     fade_frames: u32,
+    /// Voices that count towards polyphony: neither fading nor ended; of all, and of each sampler.
+    sounding: usize,
+    sounding_of: Vec<usize>,
+    /// How many were displaced on one frame.
+    stolen_on: (Frames, usize),
 }
 
 /// What became of a request for a voice.
@@ -32,7 +39,14 @@ pub enum Room {
 impl Voices {
     pub fn new(polyphony: usize, fade_frames: u32) -> Self {
         let fading = (polyphony / 2).max(32);
-        Self { list: Vec::with_capacity(polyphony + fading), polyphony, fade_frames }
+        Self {
+            list: Vec::with_capacity(polyphony + fading),
+            polyphony,
+            fade_frames,
+            sounding: 0,
+            sounding_of: vec![0; MAX_SAMPLERS],
+            stolen_on: (0, 0),
+        }
     }
 
     /// All, in starting order.
@@ -45,18 +59,38 @@ impl Voices {
         self.list.len()
     }
 
-    fn sounding(&self) -> impl Iterator<Item = &Voice> {
-        self.list.iter().filter(|voice| !voice.is_fading() && !voice.has_ended())
+    /// Takes a voice that fades or has ended out of the count, once.
+    fn discount(sounding: &mut usize, of: &mut [usize], voice: &mut Voice) {
+        if voice.discount() {
+            *sounding = sounding.saturating_sub(1);
+            if let Some(count) = of.get_mut(usize::from(voice.sampler)) {
+                *count = count.saturating_sub(1);
+            }
+        }
     }
 
     /// Makes room for a voice of a note.
     ///
-    /// The note's own voices are never displaced: a layered note keeps all its layers or loses the last ones.
-    pub fn make_room(&mut self, start: &Start, sampler: &Sampler, outbox: &mut Outbox<Outgoing>) -> Room {
-        let own = self.sounding().filter(|voice| voice.sampler == start.sampler).count();
+    /// The note's own voices are never displaced: a layered note keeps all its layers or loses the last ones. When
+    /// as many voices as may sound have been displaced on one frame, those that sound now have not been heard yet:
+    /// displacing them would only cost time (RT-4), so further ones are refused.
+    pub fn make_room(
+        &mut self,
+        start: &Start,
+        sampler: &Sampler,
+        now: Frames,
+        outbox: &mut Outbox<Outgoing>,
+    ) -> Room {
+        let own = self.sounding_of.get(usize::from(start.sampler)).copied().unwrap_or(0);
         let within = own >= sampler.polyphony;
-        if !within && self.sounding().count() < self.polyphony {
+        if !within && self.sounding < self.polyphony {
             return Room::Free;
+        }
+        if self.stolen_on.0 != now {
+            self.stolen_on = (now, 0);
+        }
+        if self.stolen_on.1 >= self.polyphony {
+            return Room::Refused;
         }
         let candidate = |voice: &Voice| {
             (voice.sampler, voice.note) != (start.sampler, start.note)
@@ -76,6 +110,8 @@ impl Voices {
         let Some(voice) = victim.and_then(|at| self.list.get_mut(at)) else { return Room::Refused };
         outbox.tell(Outgoing::Fact(Fact::Stolen(voice.sampler, voice.note)));
         voice.fade(self.fade_frames);
+        Self::discount(&mut self.sounding, &mut self.sounding_of, voice);
+        self.stolen_on.1 += 1;
         Room::Stolen
     }
 
@@ -112,6 +148,14 @@ impl Voices {
             // Shifts at most a few hundred voices; the order must stay.
             cut = (at < self.list.len()).then(|| self.list.remove(at));
         }
+        if let Some(cut) = &mut cut {
+            cut.end();
+            Self::discount(&mut self.sounding, &mut self.sounding_of, cut);
+        }
+        self.sounding += 1;
+        if let Some(count) = self.sounding_of.get_mut(usize::from(voice.sampler)) {
+            *count += 1;
+        }
         self.list.push(voice);
         cut
     }
@@ -121,13 +165,16 @@ impl Voices {
         for voice in self.list.iter_mut().filter(|voice| !voice.is_fading() && matches(voice)) {
             let region = instruments.version(voice.generation).and_then(|i| i.region(voice.region()));
             voice.release(region);
+            Self::discount(&mut self.sounding, &mut self.sounding_of, voice);
         }
     }
 
     /// Fades the voices that match.
     pub fn fade(&mut self, matches: impl Fn(&Voice) -> bool) {
-        let frames = self.fade_frames;
-        self.list.iter_mut().filter(|voice| matches(voice)).for_each(|voice| voice.fade(frames));
+        for voice in self.list.iter_mut().filter(|voice| matches(voice)) {
+            voice.fade(self.fade_frames);
+            Self::discount(&mut self.sounding, &mut self.sounding_of, voice);
+        }
     }
 
     /// Whether a note has a voice that has not ended.
@@ -146,6 +193,11 @@ impl Voices {
             let alive = self.list.iter().take(at).any(|other| same(other) && !other.has_ended());
             ended(voice, !later && !alive);
         }
-        self.list.retain(|voice| !voice.has_ended());
+        self.list.retain_mut(|voice| {
+            if voice.has_ended() {
+                Self::discount(&mut self.sounding, &mut self.sounding_of, voice);
+            }
+            !voice.has_ended()
+        });
     }
 }

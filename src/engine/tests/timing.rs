@@ -107,6 +107,41 @@ fn an_offline_engine_takes_in_any_number_of_events() {
 }
 
 #[test]
+fn everything_at_once_stays_within_its_bounds() {
+    const RECORDS: usize = 4096;
+    // RT-4: every lane full, the scheduler full, every voice taken, all in one block; the guard is armed as always.
+    let mut rig = Rig::playing(EngineConfig { polyphony: 512, ..config() }, vec![constant(1e-4, 480_000)]);
+    let wide: Vec<_> = (0..MAX_LANES - 1)
+        .map(|_| {
+            let (sender, receiver) = crate::rt::lane::lane::<Command>(RECORDS, 1);
+            rig.command(Command::AddLane(Box::new(receiver)));
+            sender
+        })
+        .collect();
+    rig.render(1);
+    for lane in &wide {
+        for n in 1..=RECORDS as u32 {
+            let when = n.is_multiple_of(4).then_some(f64::from(n) / 48_000.0);
+            assert!(lane.memory().push(&encode(note_on(n, 60.0, 127.0), when), 0));
+        }
+    }
+    rig.render(128);
+    let waiting =
+        |lanes: &[LaneSender<Command>]| lanes.iter().map(|lane| lane.memory().waiting()).sum::<u32>();
+    let all = (wide.len() * RECORDS) as u32;
+    let read = all - waiting(&wide);
+    assert!(read as usize <= DELIVERIES_PER_BLOCK, "{read}");
+    assert!(rig.ends.counters.queue_high_water.get() <= SCHEDULED_EVENTS as u64);
+    assert!(rig.voices() <= 512 + 256);
+    let mut blocks = 1;
+    while waiting(&wide) > 0 {
+        assert!(rig.render(128).iter().all(|value| value.is_finite()));
+        blocks += 1;
+    }
+    assert_eq!(blocks, all.div_ceil(read), "every block takes its share");
+}
+
+#[test]
 fn nonsense_records_are_counted_and_ignored() {
     let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
     rig.ends.lane.memory().push(&[f64::NAN; 8], 0);
