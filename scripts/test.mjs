@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './platforms.mjs';
+import { sanitizers } from './sanitizers.mjs';
 import { bunPath, setupOrExit } from './setup.mjs';
 
 const cargo = (name, words, args, count) => ({
@@ -24,7 +25,17 @@ const stages = [
   cargo('clippy, silent core', 'lint', clippy('--no-default-features'), countCheck),
   cargo('clippy, all features', 'lint', clippy('--all-features'), countCheck),
   cargo('cargo test, silent core', '', ['test', '--no-fail-fast', '--no-default-features'], countCargo),
+  // The engine in release, too: what the optimiser makes of it is what plays.
+  cargo('cargo test, release', '', ['test', '--release', '--no-default-features', '--lib'], countCargo),
   cargo('cargo test, all features', '', ['test', '--no-fail-fast', '--all-features'], countCargo),
+  ...sanitizers.map(({ name, reason, command, env }) => ({
+    name,
+    words: 'rust sanitizers',
+    runs: reason ? [] : [command],
+    env,
+    reason,
+    count: countCargo,
+  })),
   {
     name: 'biome',
     words: 'js lint',
@@ -117,11 +128,11 @@ const LIMIT_MINUTES = 15;
  * Runs a command, showing its output as it comes. Resolves to what it said, without colours, and to what went wrong
  * with it, if anything. It gets a process group of its own, so that whatever it started can be ended with it.
  */
-function run([program, ...args]) {
+function run([program, ...args], env = {}) {
   return new Promise((resolve) => {
     console.log(`$ ${[program, ...args].join(' ')}`.replaceAll(`${root}/`, ''));
     const started = program === 'bun' ? (bunPath() ?? 'bun') : program;
-    const child = spawn(started, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(started, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: { ...process.env, ...env } });
     let problem;
     const end = () => {
       try {
@@ -165,8 +176,9 @@ function run([program, ...args]) {
 async function runStage(stage) {
   const result = { name: stage.name, passed: 0, failed: 0, notRun: [], problems: [] };
   const start = performance.now();
+  if (stage.reason) result.notRun.push({ name: stage.name, reason: stage.reason });
   for (const command of stage.runs) {
-    const { output, problem } = await run(command);
+    const { output, problem } = await run(command, stage.env);
     const counted = stage.count(output, problem === undefined);
     // A crash must not look like success, nor must a command that ran no test at all.
     const nothing = counted.passed + counted.failed + counted.notRun.length === 0;

@@ -209,7 +209,11 @@ impl Engine {
                         Some((when, event)) => self.accept(when, event, grow),
                         None => self.counters.malformed_records.add(1),
                     },
-                    Some(Delivery::Object(command)) => self.obey(command),
+                    Some(Delivery::Object(command)) => {
+                        // What was sent before it happens before it: "play, then unload" still plays.
+                        self.apply_due();
+                        self.obey(command);
+                    }
                     None => break,
                 }
                 budget -= 1;

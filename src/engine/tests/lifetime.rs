@@ -39,6 +39,14 @@ fn a_removed_instrument_rings_out_and_new_notes_are_silent() {
 }
 
 #[test]
+fn a_note_sent_before_its_instrument_goes_still_plays_it() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 3000)]);
+    rig.send(note_on(1, 60.0, 127.0));
+    rig.command(Command::RemoveInstrument(0));
+    assert_eq!(rig.left(10)[9], CENTRE);
+}
+
+#[test]
 fn an_instrument_nobody_plays_leaves_at_once() {
     let mut rig = Rig::playing(config(), vec![constant(1.0, 3000)]);
     rig.set_instrument(0, 1, vec![constant(0.5, 3000)]);

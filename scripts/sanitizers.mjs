@@ -1,0 +1,73 @@
+// The nightly toolchain's sanitizers over the Rust tests: `npm run sanitize`, and a stage of `npm test` each.
+//
+// - realtime: Engine::process is marked as a function that must not block; allocation, I/O, locks and sleeps under it
+//   end the test run (RT-1, RT-2).
+// - thread: the lanes and counters, two threads each (RT-9).
+// - miri: the same under Miri, where the toolchain has it.
+//
+// Where nightly or one of its parts is missing, a stage is not run, and says why.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './platforms.mjs';
+import { isMain } from './run.mjs';
+
+const TARGET = { x64: 'x86_64', arm64: 'aarch64' }[process.arch];
+const triple = `${TARGET}-unknown-linux-gnu`;
+
+function nightly(args) {
+  const { status, stdout } = spawnSync('rustc', ['+nightly', ...args], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+/** Why a sanitizer cannot run here; undefined when it can. */
+function missing(library) {
+  if (process.platform !== 'linux' || TARGET === undefined) return 'needs Linux on x64 or arm64';
+  const folder = nightly(['--print', 'target-libdir']);
+  if (folder === undefined) return 'the nightly toolchain is not installed (rustup toolchain install nightly)';
+  const file = join(folder, `librustc-nightly_rt.${library}.a`);
+  return existsSync(file) ? undefined : `this nightly has no ${library} (rustup update nightly)`;
+}
+
+function missingMiri() {
+  if (nightly(['--version']) === undefined) return missing('rtsan');
+  const { status } = spawnSync('cargo', ['+nightly', 'miri', '--version'], { stdio: 'ignore' });
+  return status === 0 ? undefined : 'Miri is not installed (rustup +nightly component add miri rust-src)';
+}
+
+const test = (filter) => ['cargo', '+nightly', 'test', '--no-default-features', '--lib', '--target', triple, filter];
+
+export const sanitizers = [
+  {
+    name: 'realtime sanitizer',
+    reason: missing('rtsan'),
+    command: test('engine::'),
+    env: { RUSTFLAGS: '-Zsanitizer=realtime --cfg rtsan' },
+  },
+  {
+    name: 'thread sanitizer',
+    reason: missing('tsan'),
+    // std itself is not instrumented, so what it hands from thread to thread looks like a race.
+    command: [...test('rt::'), '--', '--test-threads=1'],
+    env: {
+      RUSTFLAGS: '-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer',
+      TSAN_OPTIONS: `suppressions=${join(root, 'scripts', 'tsan-suppressions.txt')}`,
+    },
+  },
+  {
+    name: 'miri',
+    reason: missingMiri(),
+    command: ['cargo', '+nightly', 'miri', 'test', '--no-default-features', '--lib', 'rt::'],
+    env: {},
+  },
+];
+
+if (isMain(import.meta.url)) {
+  for (const { name, reason, command, env } of sanitizers) {
+    console.log(`── ${name}${reason ? `: not run, ${reason}` : ''}`);
+    if (reason) continue;
+    const [program, ...args] = command;
+    const { status } = spawnSync(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+    if (status !== 0) process.exitCode = 1;
+  }
+}
