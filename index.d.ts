@@ -220,10 +220,10 @@ export class Engine extends EventEmitter<EngineEvents> {
 /** `> 0`; 0 means that the queue was full and the note was dropped, which `stats().droppedEvents` counts. */
 export type NoteId = number;
 
-export interface SamplerOptions extends EngineOptions {
+export interface SamplerOptions extends Omit<EngineOptions, 'polyphony'> {
   /** Default: `Engine.default()`, opened with the engine options given here. */
   engine?: Engine;
-  /** Voices of this sampler, 1..4096, default 256. Without `engine` also the polyphony of the engine that it opens. */
+  /** Voices of this sampler, 1..4096, default 256. The engine has a limit of its own over all its samplers. */
   polyphony?: number;
   /** 0..10000, default 1. */
   gain?: number;

@@ -8,6 +8,13 @@ const native = require('./native.cjs');
 /** Marks the private way of making an Engine around a handle that exists. */
 const ADOPT = Symbol('adopt');
 
+/** The way into an engine: its native handle and its lane; undefined for anything else. */
+let access;
+/** Where word of a sampler's notes goes. */
+let register;
+/** From now on the engine hears of notes: thousands a second, perhaps, so only where somebody listens. */
+let hearNotes;
+
 class Engine extends EventEmitter {
   #handle;
   #info;
@@ -124,20 +131,18 @@ class Engine extends EventEmitter {
     return this.#closing;
   }
 
-  /** For Sampler: the way in, the native handle, and word of its notes. */
-  static access(engine) {
-    return #handle in engine ? { handle: engine.#handle, lane: engine.#lane, engine } : undefined;
-  }
-
-  static register(engine, index, sampler) {
-    engine.#samplers.set(index, new WeakRef(sampler));
-  }
-
-  static hearNotes(engine) {
-    if (!engine.#hearsNotes) {
+  // What the other files of lib/ may do and users may not.
+  static {
+    access = (engine) =>
+      typeof engine === 'object' && engine !== null && #handle in engine
+        ? { handle: engine.#handle, lane: engine.#lane }
+        : undefined;
+    register = (engine, index, sampler) => engine.#samplers.set(index, new WeakRef(sampler));
+    hearNotes = (engine) => {
+      if (engine.#hearsNotes) return;
       engine.#hearsNotes = true;
       engine.#listen(true);
-    }
+    };
   }
 
   #turn(state, op) {
@@ -188,4 +193,4 @@ if (Symbol.asyncDispose) {
   });
 }
 
-module.exports = { Engine };
+module.exports = { Engine, access, register, hearNotes };

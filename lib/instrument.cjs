@@ -6,40 +6,28 @@ const native = require('./native.cjs');
 /** Instruments are made by samplers, which know the rate that raw values have. */
 const MAKE = Symbol('make');
 
+/** The native side of an instrument; undefined for anything else. */
+let handleOf;
+
 class Instrument {
   #handle;
   #rate;
 
   constructor(key, handle, rate) {
-    if (key !== MAKE)
-      throw new TypeError('an Instrument is made by sampler.createInstrument() or sampler.load()');
+    if (key !== MAKE) {
+      const error = new TypeError('an Instrument is made by sampler.createInstrument() or sampler.load()');
+      throw Object.assign(error, { code: 'ERR_INVALID_ARGUMENT' });
+    }
     this.#handle = handle;
     this.#rate = rate;
   }
 
-  static create(name, rate) {
-    return new Instrument(MAKE, new native.InstrumentHandle(name), rate);
-  }
-
-  static async load(source, rate, { baseUrl, onProgress, signal }) {
-    const cancel = new native.CancelHandle();
-    const abort = () => cancel.cancel();
-    if (signal?.aborted) abort();
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      const data =
-        typeof source === 'string' || source instanceof Float32Array ? source : Object.entries(source);
-      return new Instrument(MAKE, await native.load(data, baseUrl, rate, onProgress, cancel), rate);
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
-  }
-
-  /** The native side of an instrument; undefined for anything else. */
-  static handle(instrument) {
-    return typeof instrument === 'object' && instrument !== null && #handle in instrument
-      ? instrument.#handle
-      : undefined;
+  // What sampler.cjs may do and users may not.
+  static {
+    handleOf = (instrument) =>
+      typeof instrument === 'object' && instrument !== null && #handle in instrument
+        ? instrument.#handle
+        : undefined;
   }
 
   get name() {
@@ -80,4 +68,23 @@ class Instrument {
   }
 }
 
-module.exports = { Instrument };
+/** One without samples; `rate` is that of raw values that name none. */
+function createInstrument(name, rate) {
+  return new Instrument(MAKE, new native.InstrumentHandle(name), rate);
+}
+
+async function loadInstrument(source, rate, { baseUrl, onProgress, signal }) {
+  const cancel = new native.CancelHandle();
+  const abort = () => cancel.cancel();
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    const data =
+      typeof source === 'string' || source instanceof Float32Array ? source : Object.entries(source);
+    return new Instrument(MAKE, await native.load(data, baseUrl, rate, onProgress, cancel), rate);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+module.exports = { Instrument, createInstrument, handleOf, loadInstrument };

@@ -3,8 +3,8 @@
 // one record, no garbage. What fails the test goes to the native side, which knows the words for it.
 
 const { EventEmitter } = require('node:events');
-const { Engine } = require('./engine.cjs');
-const { Instrument } = require('./instrument.cjs');
+const { Engine, access, hearNotes, register } = require('./engine.cjs');
+const { createInstrument, handleOf, loadInstrument } = require('./instrument.cjs');
 const { layout } = require('./lane.cjs');
 const native = require('./native.cjs');
 
@@ -31,21 +31,23 @@ class Sampler extends EventEmitter {
     native.checkSamplerOptions(options, options?.engine !== undefined);
     const { engine: given, polyphony, gain, stealing, ...engineOptions } = options;
     const own = { polyphony, gain, stealing };
-    const engine = given ?? Engine.default(Object.keys(engineOptions).length > 0 ? engineOptions : undefined);
-    const access = typeof engine === 'object' ? Engine.access(engine) : undefined;
-    if (access === undefined) native.checkCall('engine', [given]);
+    const wanted = Object.keys(engineOptions).length > 0 ? engineOptions : undefined;
+    const engine = given === undefined ? Engine.default(wanted) : given;
+    const way = access(engine);
+    if (way === undefined) native.checkCall('engine', [given]);
     this.#engine = engine;
-    this.#lane = access.lane;
-    this.#handle = new native.SamplerHandle(access.handle, own);
+    this.#lane = way.lane;
+    this.#handle = new native.SamplerHandle(way.handle, own);
     this.#index = this.#handle.index();
     this.#gain = gain ?? 1;
-    Engine.register(engine, this.#index, this);
+    register(engine, this.#index, this);
     this.on('newListener', (event) => {
-      if (event === 'noteend' || event === 'steal') Engine.hearNotes(engine);
+      if (event === 'noteend' || event === 'steal') hearNotes(engine);
     });
   }
 
   static async from(source, options = {}) {
+    if (typeof options !== 'object' || options === null) native.checkSamplerOptions(options, false);
     const { channel, baseUrl, onProgress, signal, ...samplerOptions } = options;
     const sampler = new Sampler(samplerOptions);
     await sampler.load(source, { channel, baseUrl, onProgress, signal });
@@ -90,7 +92,7 @@ class Sampler extends EventEmitter {
     native.checkCall('load', [source, options]);
     this.#checkOpen();
     const { channel = 0, baseUrl, onProgress, signal } = options;
-    const instrument = await Instrument.load(source, this.#engine.sampleRate, {
+    const instrument = await loadInstrument(source, this.#engine.sampleRate, {
       baseUrl,
       onProgress,
       signal,
@@ -101,11 +103,12 @@ class Sampler extends EventEmitter {
 
   createInstrument(name = '') {
     native.checkCall('createInstrument', [name]);
-    return Instrument.create(name, this.#engine.sampleRate);
+    this.#checkOpen();
+    return createInstrument(name, this.#engine.sampleRate);
   }
 
   assign(channel, instrument, time) {
-    const handle = instrument === null ? null : Instrument.handle(instrument);
+    const handle = instrument === null ? null : handleOf(instrument);
     native.checkCall('assign', [channel, handle === undefined ? instrument : null, time]);
     this.#handle.assign(channel, handle, time);
   }
@@ -125,6 +128,7 @@ class Sampler extends EventEmitter {
         velocity >= 0 &&
         velocity <= 127 &&
         (time === undefined || at - at === 0) &&
+        typeof channel === 'number' &&
         (channel & 15) === channel &&
         this.#open
       )
@@ -137,7 +141,7 @@ class Sampler extends EventEmitter {
   }
 
   #noteOnWith(note, velocity, options) {
-    let sound = typeof options === 'object' && options !== null;
+    let sound = typeof options === 'object' && options !== null && !Array.isArray(options);
     for (const name in options) sound &&= name === 'time' || name === 'duration' || name === 'channel';
     const { time, duration, channel } = sound ? options : {};
     sound &&= duration === undefined || (typeof duration === 'number' && duration >= 0 && duration <= 1e9);
@@ -156,6 +160,7 @@ class Sampler extends EventEmitter {
         note >= 0 &&
         note <= 127 &&
         (time === undefined || (typeof time === 'number' && time - time === 0)) &&
+        typeof channel === 'number' &&
         (channel & 15) === channel &&
         this.#open
       )
@@ -187,6 +192,7 @@ class Sampler extends EventEmitter {
         value >= -8192 &&
         value <= 8191 &&
         (time === undefined || (typeof time === 'number' && time - time === 0)) &&
+        typeof channel === 'number' &&
         (channel & 15) === channel &&
         this.#open
       )
