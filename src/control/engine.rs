@@ -17,6 +17,7 @@ use crate::engine::event::{Event, NoteId, SamplerIndex, encode};
 use crate::engine::message::{Command, Fact, Outgoing};
 use crate::engine::{Engine as Core, EngineConfig, EngineCounters, EngineEnds};
 use crate::rt::collector::Collector;
+use crate::rt::lane::LaneMemory;
 
 /// What an engine turned out to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -355,7 +356,7 @@ impl Engine {
             return;
         }
         if !shared.offline {
-            let memory = lock(&shared.mailbox).memory().clone();
+            let memory = shared.own_memory();
             memory.push(&encode(Event::Suspend, None), 0);
             let started = Instant::now();
             while !memory.is_stopped() && started.elapsed() < CLOSE_FADE_LIMIT {
@@ -378,7 +379,7 @@ impl Engine {
 
     /// Whether nothing sounds and nothing waits.
     pub(super) fn is_idle(&self) -> bool {
-        let memory = lock(&self.shared.mailbox).memory().clone();
+        let memory = self.shared.own_memory();
         let ports = lock(&self.shared.ports);
         memory.is_quiet() && ports.iter().filter_map(Weak::upgrade).all(|port| port.memory().waiting() == 0)
     }
@@ -418,6 +419,11 @@ impl Shared {
         let mut ports = lock(&self.ports);
         ports.retain(|port| port.strong_count() > 0);
         ports.push(Arc::downgrade(port));
+    }
+
+    /// The memory of the engine's own lane.
+    pub(super) fn own_memory(&self) -> Arc<LaneMemory> {
+        lock(&self.mailbox).memory().clone()
     }
 
     /// Sends an owned message by the engine's own lane.

@@ -63,6 +63,8 @@ impl Port {
         lock(&shared.places).lane()?;
         let (sender, receiver) = lane(LANE_RECORDS, LANE_OBJECTS);
         let memory = sender.memory().clone();
+        // The clock can be read at once, not only after the next block: "now plus a quarter second" is not late.
+        receiver.publish_as(&shared.own_memory());
         shared.post(Command::AddLane(Box::new(receiver)));
         let port =
             Arc::new(Self { engine: shared.clone(), memory, mailbox: Mutex::new(Mailbox::new(sender)) });

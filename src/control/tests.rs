@@ -231,6 +231,13 @@ fn lanes_have_a_limit_and_come_back() {
 }
 
 #[test]
+fn a_port_that_opens_late_knows_the_time_at_once() {
+    let engine = offline();
+    left(&engine, 4800);
+    assert_eq!(Port::open(&engine).unwrap().memory().frame(), 4800);
+}
+
+#[test]
 fn rendering_needs_room_for_whole_frames() {
     let engine = offline();
     let error = engine.render(4, &mut [0.0; 7]).unwrap_err();

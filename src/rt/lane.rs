@@ -244,6 +244,19 @@ impl<T> LaneReceiver<T> {
         bulletin.state.store(state, Ordering::Relaxed);
     }
 
+    /// Publishes what another lane of the same consumer says: for a lane that opens while the clock runs.
+    ///
+    /// Thread: control, before the consumer has the lane.
+    pub fn publish_as(&self, other: &LaneMemory) {
+        let (from, to) = (&other.header.bulletin.0, &self.memory.header.bulletin.0);
+        to.frame.store(from.frame.load(Ordering::Acquire), Ordering::Release);
+        for (from, to) in
+            [(&from.voices, &to.voices), (&from.scheduled, &to.scheduled), (&from.state, &to.state)]
+        {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// Whether the sender is gone and everything it sent has been received.
     pub fn is_abandoned(&self) -> bool {
         !self.objects.write_is_held() && self.objects.is_empty() && self.memory.head() == self.tail
@@ -374,6 +387,10 @@ mod tests {
         receiver.publish(1 << 40, 3, 0, CLOCK_STANDS);
         assert_eq!(sender.memory().frame(), 1 << 40);
         assert!(!sender.memory().is_quiet() && sender.memory().is_stopped());
+        let (newer, to_be) = lane::<u32>(4, 1);
+        to_be.publish_as(sender.memory());
+        assert_eq!(newer.memory().frame(), 1 << 40);
+        assert!(!newer.memory().is_quiet() && newer.memory().is_stopped());
         receiver.publish(0, 0, 1, CLOCK_FADES);
         assert!(!sender.memory().is_quiet() && !sender.memory().is_stopped());
     }
