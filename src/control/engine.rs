@@ -112,6 +112,12 @@ impl Engine {
     ///
     /// Errors: `NoDevice`, `Device`, `RealtimeDenied`, `InvalidArgument` (what the device does not offer).
     pub fn open(options: EngineOptions) -> Result<Self> {
+        // Before the environment is asked: ICTUS_DEVICE is meant for the backends that have devices.
+        if let (Some(backend @ ("clock" | "offline")), Some(device)) = (options.backend, &options.device) {
+            return Err(Error::NoDevice(format!(
+                "backend '{backend}' has no devices, so none is called \"{device}\"; leave device out"
+            )));
+        }
         let options = options.or_environment(|name| std::env::var(name).ok())?;
         let engine = match options.backend {
             Some("offline") => Self::open_offline(&options),

@@ -238,6 +238,17 @@ fn a_port_that_opens_late_knows_the_time_at_once() {
 }
 
 #[test]
+fn a_backend_without_devices_says_so() {
+    for backend in ["clock", "offline"] {
+        let options =
+            EngineOptions { backend: Some(backend), device: Some("hw:1".into()), ..EngineOptions::default() };
+        let error = Engine::open(options).err().unwrap();
+        assert_eq!(error.code(), "ERR_NO_DEVICE");
+        assert!(error.to_string().contains(backend) && error.to_string().contains("hw:1"), "{error}");
+    }
+}
+
+#[test]
 fn rendering_needs_room_for_whole_frames() {
     let engine = offline();
     let error = engine.render(4, &mut [0.0; 7]).unwrap_err();
