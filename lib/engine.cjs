@@ -115,7 +115,7 @@ class Engine extends EventEmitter {
   }
 
   render(frames, into) {
-    native.checkCall('render', [frames, into]);
+    native.checkCall('render', [frames, into, this.#info.channels]);
     const out = into ?? new Float32Array(frames * this.#info.channels);
     this.#handle.render(frames, out);
     return out;
@@ -161,7 +161,17 @@ class Engine extends EventEmitter {
     const weak = new WeakRef(this);
     this.#handle.listen(notes, (notices) => {
       const engine = weak.deref();
-      if (engine !== undefined) for (const notice of notices) engine.#hear(notice);
+      if (engine === undefined) return;
+      for (const notice of notices) {
+        try {
+          engine.#hear(notice);
+        } catch (error) {
+          // A listener's own error: uncaught as it would be elsewhere, but the other notices are still told.
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
     });
   }
 

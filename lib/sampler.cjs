@@ -28,7 +28,7 @@ class Sampler extends EventEmitter {
 
   constructor(options = {}) {
     super();
-    native.checkSamplerOptions(options, options?.engine !== undefined);
+    native.checkSamplerOptions(options, options?.engine !== undefined, false);
     const { engine: given, polyphony, gain, stealing, ...engineOptions } = options;
     const own = { polyphony, gain, stealing };
     const wanted = Object.keys(engineOptions).length > 0 ? engineOptions : undefined;
@@ -47,7 +47,7 @@ class Sampler extends EventEmitter {
   }
 
   static async from(source, options = {}) {
-    if (typeof options !== 'object' || options === null) native.checkSamplerOptions(options, false);
+    native.checkSamplerOptions(options, options?.engine !== undefined, true);
     const { channel, baseUrl, onProgress, signal, ...samplerOptions } = options;
     const sampler = new Sampler(samplerOptions);
     await sampler.load(source, { channel, baseUrl, onProgress, signal });
@@ -92,6 +92,7 @@ class Sampler extends EventEmitter {
     native.checkCall('load', [source, options]);
     this.#checkOpen();
     const { channel = 0, baseUrl, onProgress, signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) native.checkCall('signal', [signal]);
     const instrument = await loadInstrument(source, this.#engine.sampleRate, {
       baseUrl,
       onProgress,

@@ -4,6 +4,7 @@
 //! error; Rust callers come here first. So the words stand in one place and the fast path stays fast.
 
 use super::error::{Error, Result};
+use super::options::LOAD_OPTIONS;
 use super::value::{Options, Value, integer, number, time};
 
 fn at(arguments: &[Value], place: usize) -> &Value {
@@ -31,6 +32,9 @@ fn note_id(value: &Value) -> Result<()> {
     }
 }
 
+/// Most values that one call renders: 4 GiB of them, below what a Float32Array holds in either runtime.
+const MAX_RENDERED_VALUES: f64 = 1_073_741_824.0;
+
 /// What `node` calls a Float32Array; its values are not looked at here.
 pub const FLOATS: &str = "Float32Array";
 
@@ -53,7 +57,7 @@ fn load(source: &Value, options: &Value) -> Result<()> {
             )));
         }
     }
-    let options = Options::read("load options", options, &["channel", "baseUrl", "onProgress", "signal"])?;
+    let options = Options::read("load options", options, &LOAD_OPTIONS)?;
     channel(options.get("channel").unwrap_or(&Value::Undefined))?;
     options.string("baseUrl")?;
     match options.get("onProgress") {
@@ -129,6 +133,12 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
         "engine" => {
             return Err(Error::InvalidType(format!("engine must be an Engine, got {}", at(arguments, 0))));
         }
+        "signal" => {
+            return Err(Error::InvalidType(format!(
+                "signal must be an AbortSignal, got {}",
+                at(arguments, 0)
+            )));
+        }
         "createInstrument" => match at(arguments, 0) {
             Value::String(_) => {}
             other => return Err(Error::InvalidType(format!("name must be a string, got {other}"))),
@@ -146,7 +156,14 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
             other => return Err(Error::InvalidType(format!("muted must be true or false, got {other}"))),
         },
         "render" => {
-            integer("frames", at(arguments, 0), 0, 1 << 28, "")?;
+            let frames = integer("frames", at(arguments, 0), 0, 1 << 28, "")?;
+            let channels = if let Value::Number(channels) = at(arguments, 2) { *channels } else { 1.0 };
+            if f64::from(frames) * channels > MAX_RENDERED_VALUES {
+                return Err(Error::InvalidArgument(format!(
+                    "{frames} frames of {channels} channels are more than {MAX_RENDERED_VALUES} values, the most that \
+                     one array holds; render in pieces"
+                )));
+            }
             match at(arguments, 1) {
                 Value::Undefined | Value::Other(FLOATS) => {}
                 other => return Err(Error::InvalidType(format!("into must be a Float32Array, got {other}"))),

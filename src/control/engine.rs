@@ -357,10 +357,21 @@ impl Engine {
     /// Fades out, stops the device, frees everything. Takes up to a tenth of a second; the second call returns at
     /// once.
     pub fn close(&self) {
-        let shared = &self.shared;
-        if shared.closed.swap(true, Ordering::AcqRel) {
-            return;
+        if self.begin_close() {
+            self.finish_close();
         }
+    }
+
+    /// From here on nothing is taken in; true the first time, and then [`Self::finish_close`] is the caller's to call.
+    pub fn begin_close(&self) -> bool {
+        !self.shared.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Waits for the fade, stops the device and frees everything.
+    ///
+    /// Thread: any that may wait a tenth of a second.
+    pub fn finish_close(&self) {
+        let shared = &self.shared;
         if !shared.offline {
             let memory = shared.own_memory();
             memory.push(&encode(Event::Suspend, None), 0);

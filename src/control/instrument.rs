@@ -3,6 +3,7 @@
 //! The model (`crate::instrument`) never changes; each change here makes a new one and sends it to every engine that
 //! has the old. What sounds ends on what it started with.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,9 @@ struct Install {
 
 struct State {
     model: Arc<Model>,
+    /// For each region of the model, which call added it: layers start in the order of the calls, whichever file was
+    /// read first.
+    turns: Vec<u64>,
     envelope: Option<EnvelopeTimes>,
     warnings: Vec<String>,
     installs: Vec<Install>,
@@ -47,6 +51,7 @@ struct State {
 pub struct Instrument {
     name: String,
     state: Mutex<State>,
+    next_turn: AtomicU64,
 }
 
 /// How long a change waits for the engine to give back a version that has faded away.
@@ -59,11 +64,13 @@ impl Instrument {
             name: name.into(),
             state: Mutex::new(State {
                 model: Arc::default(),
+                turns: Vec::new(),
                 envelope: None,
                 warnings: Vec::new(),
                 installs: Vec::new(),
                 unloaded: false,
             }),
+            next_turn: AtomicU64::new(0),
         })
     }
 
@@ -84,10 +91,22 @@ impl Instrument {
         }
     }
 
-    /// Adds regions. New notes find them as soon as this returns.
+    /// A place in the order of regions, taken when a call is made, for [`Self::add_regions_in_turn`] when it is done.
+    pub fn turn(&self) -> u64 {
+        self.next_turn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Adds regions behind all others. New notes find them as soon as this returns.
     ///
     /// Thread: any that may wait. Errors: `Closed`, `Limit`.
     pub fn add_regions(&self, regions: Vec<Region>, warnings: Vec<String>) -> Result<()> {
+        self.add_regions_in_turn(self.turn(), regions, warnings)
+    }
+
+    /// Adds regions where their turn is.
+    ///
+    /// Thread: any that may wait. Errors: `Closed`, `Limit`.
+    pub fn add_regions_in_turn(&self, turn: u64, regions: Vec<Region>, warnings: Vec<String>) -> Result<()> {
         let mut state = lock(&self.state);
         let count = state.model.regions().len() + regions.len();
         if count > MAX_REGIONS {
@@ -96,11 +115,15 @@ impl Instrument {
             )));
         }
         let mut all = state.model.regions().to_vec();
-        all.extend(regions);
+        let at = state.turns.partition_point(|other| *other <= turn);
+        let mut turns = state.turns.clone();
+        turns.splice(at..at, regions.iter().map(|_| turn));
+        all.splice(at..at, regions);
         if let Some(envelope) = state.envelope {
             all.iter_mut().for_each(|region| region.envelope = envelope);
         }
         state.publish(all)?;
+        state.turns = turns;
         state.warnings.extend(warnings);
         Ok(())
     }
@@ -144,6 +167,7 @@ impl Instrument {
         let mut state = lock(&self.state);
         state.unloaded = true;
         state.model = Arc::default();
+        state.turns.clear();
         for install in std::mem::take(&mut state.installs) {
             let engine = install.port.engine();
             lock(&engine.shared().places).retire(install.index, install.generation);

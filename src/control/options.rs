@@ -23,6 +23,9 @@ pub const ENGINE_OPTIONS: [&str; 8] =
 /// Names of the options that a sampler has on top.
 pub const SAMPLER_OPTIONS: [&str; 3] = ["polyphony", "gain", "stealing"];
 
+/// Names of the options of `load()`.
+pub const LOAD_OPTIONS: [&str; 4] = ["channel", "baseUrl", "onProgress", "signal"];
+
 /// Words for [`EngineOptions::backend`].
 pub const BACKENDS: [&str; 9] =
     ["auto", "alsa", "jack", "pipewire", "pulseaudio", "coreaudio", "wasapi", "clock", "offline"];
@@ -192,7 +195,13 @@ impl SamplerOptions {
     /// Reads the sampler's part of its options; `engine_given` says whether an engine came with them, and then
     /// options of engines are out of place.
     pub fn read(value: &Value, engine_given: bool) -> Result<Self> {
-        let known: Vec<&str> = SAMPLER_OPTIONS.into_iter().chain(ENGINE_OPTIONS).chain(["engine"]).collect();
+        Self::read_among(value, engine_given, &[])
+    }
+
+    /// The same where options of another call stand beside them, as in `Sampler.from()`.
+    pub fn read_among(value: &Value, engine_given: bool, others: &[&str]) -> Result<Self> {
+        let own = SAMPLER_OPTIONS.into_iter().chain(ENGINE_OPTIONS).chain(["engine"]);
+        let known: Vec<&str> = own.chain(others.iter().copied()).collect();
         let options = Options::read("Sampler options", value, &known)?;
         let out_of_place =
             ENGINE_OPTIONS.iter().find(|name| !SAMPLER_OPTIONS.contains(name) && options.get(name).is_some());

@@ -202,16 +202,18 @@ impl Engine {
         let open = self.lanes.iter().flatten().count().max(1);
         for at in 0..self.lanes.len() {
             let mut budget = if grow { usize::MAX } else { DELIVERIES_PER_BLOCK / open };
+            let mut behind_now = false;
             while budget > 0 {
                 let Some(Some(lane)) = self.lanes.get_mut(at) else { break };
                 match lane.receive() {
                     Some(Delivery::Record(record)) => match event::decode(&record, self.config.sample_rate) {
-                        Some((when, event)) => self.accept(when, event, grow),
+                        Some((when, event)) => self.accept(when, event, grow, &mut behind_now),
                         None => self.counters.malformed_records.add(1),
                     },
                     Some(Delivery::Object(command)) => {
                         // What was sent before it happens before it: "play, then unload" still plays.
                         self.apply_due();
+                        behind_now = true;
                         self.obey(command);
                     }
                     None => break,
@@ -222,14 +224,19 @@ impl Engine {
         self.counters.queue_high_water.raise_to(self.scheduler.len() as u64);
     }
 
-    fn accept(&mut self, when: When, event: Event, grow: bool) {
+    /// Late events keep the order of their times, but do not get before anything that was sent before them to happen
+    /// now: `behind_now` says that there was such a thing.
+    fn accept(&mut self, when: When, event: Event, grow: bool, behind_now: &mut bool) {
         let frame = match when {
-            When::Now => self.frame,
+            When::Now => {
+                *behind_now = true;
+                self.frame
+            }
             When::At(frame) => {
                 let late = self.frame.saturating_sub(frame);
                 self.counters.lateness_us.record(late as f64 * 1e6 / f64::from(self.config.sample_rate));
                 self.counters.late_events.add(u64::from(late > 0));
-                frame
+                if *behind_now { frame.max(self.frame) } else { frame }
             }
         };
         if grow && self.scheduler.room() == 0 {

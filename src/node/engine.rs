@@ -283,13 +283,14 @@ impl EngineHandle {
 
     #[napi(catch_unwind)]
     pub fn close(&self) -> AsyncTask<Close> {
-        AsyncTask::new(Close { engine: self.engine.clone() })
+        AsyncTask::new(Close { engine: self.engine.clone(), first: self.engine.begin_close() })
     }
 }
 
 /// Closing waits for a fade: not on the JavaScript thread.
 pub struct Close {
     engine: Engine,
+    first: bool,
 }
 
 impl Task for Close {
@@ -297,7 +298,9 @@ impl Task for Close {
     type JsValue = ();
 
     fn compute(&mut self) -> Result<()> {
-        self.engine.close();
+        if self.first {
+            self.engine.finish_close();
+        }
         Ok(())
     }
 

@@ -75,8 +75,8 @@ impl InstrumentHandle {
                 SampleSource::Planar(channels.iter().map(|values| values.to_vec()).collect())
             }
         };
-        let instrument = self.instrument.clone();
-        Ok(AsyncTask::new(AddSample { instrument, source: Some(source), metadata, engine_rate }))
+        let (instrument, turn) = (self.instrument.clone(), self.instrument.turn());
+        Ok(AsyncTask::new(AddSample { instrument, turn, source: Some(source), metadata, engine_rate }))
     }
 
     #[napi(catch_unwind)]
@@ -94,6 +94,7 @@ impl InstrumentHandle {
 
 pub struct AddSample {
     instrument: Arc<Instrument>,
+    turn: u64,
     source: Option<SampleSource>,
     metadata: Metadata,
     engine_rate: u32,
@@ -105,8 +106,9 @@ impl Task for AddSample {
 
     fn compute(&mut self) -> Result<Self::Output> {
         let Some(source) = self.source.take() else { return Ok(Ok(())) };
-        Ok(make_region(source, &self.metadata, self.engine_rate)
-            .and_then(|(region, warnings)| self.instrument.add_regions(vec![region], warnings)))
+        Ok(make_region(source, &self.metadata, self.engine_rate).and_then(|(region, warnings)| {
+            self.instrument.add_regions_in_turn(self.turn, vec![region], warnings)
+        }))
     }
 
     fn resolve(&mut self, env: Env, output: Self::Output) -> Result<()> {

@@ -47,10 +47,11 @@ pub fn check_call(env: Env, call: String, arguments: Vec<Unknown>) -> Result<()>
     control::check_call(&call, &arguments).map_err(|error| throw(&env, &error))
 }
 
-/// Checks the options of a sampler before its engine is opened.
+/// Checks the options of a sampler before its engine is opened; `with_load`: options of `load()` stand beside them.
 #[napi(catch_unwind)]
-pub fn check_sampler_options(env: Env, options: Unknown, engine_given: bool) -> Result<()> {
-    control::SamplerOptions::read(&value::read(options)?, engine_given)
+pub fn check_sampler_options(env: Env, options: Unknown, engine_given: bool, with_load: bool) -> Result<()> {
+    let others: &[&str] = if with_load { &control::LOAD_OPTIONS } else { &[] };
+    control::SamplerOptions::read_among(&value::read(options)?, engine_given, others)
         .map(drop)
         .map_err(|error| throw(&env, &error))
 }

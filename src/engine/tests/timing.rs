@@ -56,6 +56,15 @@ fn late_events_keep_their_own_order() {
 }
 
 #[test]
+fn a_late_event_does_not_get_before_what_was_sent_before_it_to_happen_now() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.render(1000);
+    rig.send(Event::Assign { sampler: 0, channel: 7, instrument: Some(0) });
+    rig.send_at(900, Event::NoteOn { sampler: 0, channel: 7, note: 1, key: 60.0, velocity: 127.0 });
+    assert_eq!(rig.left(1)[0], CENTRE);
+}
+
+#[test]
 fn a_note_released_before_it_starts_never_sounds() {
     let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
     rig.note_at(1000, 1, 60.0);
