@@ -130,7 +130,10 @@ export interface Stats {
   xruns: number;
   /** Events whose time had passed when they arrived; `lateness` says by how much. */
   lateEvents: number;
-  /** Events lost to full queues, and voices refused by `stealing: 'none'`. */
+  /**
+   * Events lost to full queues, and voices refused: by `stealing: 'none'`, or on a frame that has displaced as many as
+   * may sound already, whose voices nobody has heard yet.
+   */
   droppedEvents: number;
   /** Notes that found no instrument on their channel, or no region for their key and velocity. */
   silentNotes: number;
@@ -223,7 +226,7 @@ export type NoteId = number;
 export interface SamplerOptions extends Omit<EngineOptions, 'polyphony'> {
   /** Default: `Engine.default()`, opened with the engine options given here. */
   engine?: Engine;
-  /** Voices of this sampler, 1..4096, default 256. The engine has a limit of its own over all its samplers. */
+  /** Voices of this sampler, 1..4096, default 256. A default engine that it opens has room for at least as many. */
   polyphony?: number;
   /** 0..10000, default 1. */
   gain?: number;

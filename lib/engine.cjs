@@ -12,6 +12,8 @@ const ADOPT = Symbol('adopt');
 let access;
 /** Where word of a sampler's notes goes. */
 let register;
+/** The default engine, opened with room for at least so many voices when there is none. */
+let shared;
 /** From now on the engine hears of notes: thousands a second, perhaps, so only where somebody listens. */
 let hearNotes;
 
@@ -22,7 +24,9 @@ class Engine extends EventEmitter {
   #closing = null;
   #wanted = null;
   #gain = 1;
+  /** Weak references by serial number, swept when they have doubled. */
   #samplers = new Map();
+  #sweepAt = 64;
   #hearsNotes = false;
 
   constructor(options, adopted) {
@@ -35,12 +39,7 @@ class Engine extends EventEmitter {
 
   /** The engine of all who name none. */
   static default(options) {
-    const shared = Engine.#shared;
-    if (shared !== null && shared.state !== 'closed' && options === undefined) return shared;
-    const handle = native.EngineHandle.shared(options);
-    if (shared !== null && shared.state !== 'closed') return shared;
-    Engine.#shared = new Engine(ADOPT, handle);
-    return Engine.#shared;
+    return shared(options, 0);
   }
 
   static #shared = null;
@@ -137,7 +136,22 @@ class Engine extends EventEmitter {
       typeof engine === 'object' && engine !== null && #handle in engine
         ? { handle: engine.#handle, lane: engine.#lane }
         : undefined;
-    register = (engine, index, sampler) => engine.#samplers.set(index, new WeakRef(sampler));
+    register = (engine, serial, sampler) => {
+      const samplers = engine.#samplers;
+      samplers.set(serial, new WeakRef(sampler));
+      if (samplers.size < engine.#sweepAt) return;
+      for (const [number, held] of samplers) if (held.deref() === undefined) samplers.delete(number);
+      engine.#sweepAt = 2 * samplers.size + 64;
+    };
+    shared = (options, voices) => {
+      const open = Engine.#shared;
+      if (open !== null && open.state !== 'closed') {
+        if (options !== undefined) native.checkDefaultOptions(options);
+        return open;
+      }
+      Engine.#shared = new Engine(ADOPT, native.EngineHandle.shared(options, voices));
+      return Engine.#shared;
+    };
     hearNotes = (engine) => {
       if (engine.#hearsNotes) return;
       engine.#hearsNotes = true;
@@ -203,4 +217,4 @@ if (Symbol.asyncDispose) {
   });
 }
 
-module.exports = { Engine, access, register, hearNotes };
+module.exports = { Engine, access, register, hearNotes, shared };

@@ -68,5 +68,6 @@ function load() {
 
 const native = load();
 native.attach();
+process.once('exit', () => native.leave());
 
 module.exports = native;

@@ -3,7 +3,7 @@
 // one record, no garbage. What fails the test goes to the native side, which knows the words for it.
 
 const { EventEmitter } = require('node:events');
-const { Engine, access, hearNotes, register } = require('./engine.cjs');
+const { access, hearNotes, register, shared } = require('./engine.cjs');
 const { createInstrument, handleOf, loadInstrument } = require('./instrument.cjs');
 const { layout } = require('./lane.cjs');
 const native = require('./native.cjs');
@@ -32,7 +32,7 @@ class Sampler extends EventEmitter {
     const { engine: given, polyphony, gain, stealing, ...engineOptions } = options;
     const own = { polyphony, gain, stealing };
     const wanted = Object.keys(engineOptions).length > 0 ? engineOptions : undefined;
-    const engine = given === undefined ? Engine.default(wanted) : given;
+    const engine = given === undefined ? shared(wanted, polyphony ?? 0) : given;
     const way = access(engine);
     if (way === undefined) native.checkCall('engine', [given]);
     this.#engine = engine;
@@ -40,7 +40,7 @@ class Sampler extends EventEmitter {
     this.#handle = new native.SamplerHandle(way.handle, own);
     this.#index = this.#handle.index();
     this.#gain = gain ?? 1;
-    register(engine, this.#index, this);
+    register(engine, this.#handle.serial(), this);
     this.on('newListener', (event) => {
       if (event === 'noteend' || event === 'steal') hearNotes(engine);
     });

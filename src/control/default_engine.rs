@@ -4,15 +4,15 @@ use std::sync::Mutex;
 
 use super::engine::Engine;
 use super::error::{Error, Result};
-use super::options::EngineOptions;
+use super::options::{DEFAULT_POLYPHONY, EngineOptions};
 use super::{lock, notifier};
 
 static DEFAULT: Mutex<Option<Engine>> = Mutex::new(None);
 
-/// The default engine; opened with these options when there is none.
+/// The default engine; opened with these options when there is none, and then with room for at least `voices`.
 ///
 /// Errors: those of [`Engine::open`]; `InvalidArgument` when one is open already and an option contradicts it.
-pub fn default_engine(options: EngineOptions) -> Result<Engine> {
+pub fn default_engine(mut options: EngineOptions, voices: u32) -> Result<Engine> {
     // Held while opening: two threads that come at once get the same engine.
     let mut default = lock(&DEFAULT);
     if let Some(engine) = default.as_ref().filter(|engine| !engine.is_closed()) {
@@ -24,6 +24,7 @@ pub fn default_engine(options: EngineOptions) -> Result<Engine> {
         }
         return Ok(engine.clone());
     }
+    options.polyphony = options.polyphony.or(Some(voices.max(DEFAULT_POLYPHONY)));
     let engine = Engine::open(options)?;
     *default = Some(engine.clone());
     Ok(engine)

@@ -13,7 +13,7 @@ use super::places::Places;
 use super::port::{Mailbox, Port};
 use super::stats::{RealtimeInfo, Stats};
 use super::{lock, notifier};
-use crate::engine::event::{Event, NoteId, SamplerIndex, encode};
+use crate::engine::event::{Event, NoteId, encode};
 use crate::engine::message::{Command, Fact, Outgoing};
 use crate::engine::{Engine as Core, EngineConfig, EngineCounters, EngineEnds};
 use crate::rt::collector::Collector;
@@ -37,10 +37,10 @@ pub struct EngineInfo {
 /// Something that happened and may interest a user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
-    /// The last voice of a note has ended.
-    NoteEnded(SamplerIndex, NoteId),
+    /// The last voice of a note of the sampler with this serial number has ended.
+    NoteEnded(u32, NoteId),
     /// A voice of this note was taken for another.
-    Stolen(SamplerIndex, NoteId),
+    Stolen(u32, NoteId),
     /// The device was not served in time, or rendering took too long.
     Xrun,
     /// The device is gone; the engine is silent.
@@ -60,6 +60,7 @@ impl Notice {
     }
 }
 
+#[derive(Clone)]
 struct Listener {
     id: u64,
     /// Whether it hears of notes, too: thousands a second, perhaps.
@@ -67,7 +68,7 @@ struct Listener {
     call: Call,
 }
 
-type Call = Box<dyn Fn(&[Notice]) + Send + Sync>;
+type Call = Arc<dyn Fn(&[Notice]) + Send + Sync>;
 
 enum Output {
     Offline(Box<Core>),
@@ -103,6 +104,9 @@ pub struct Shared {
 pub struct Engine {
     shared: Arc<Shared>,
 }
+
+/// Frames that an offline engine renders at a time before it hears what ended in them.
+const RENDER_PIECE: usize = 1024;
 
 /// How long closing waits for the fade before it stops the device all the same.
 const CLOSE_FADE_LIMIT: Duration = Duration::from_millis(100);
@@ -210,7 +214,7 @@ impl Engine {
             channels: Some(info.channels),
             polyphony: Some(options.polyphony.unwrap_or(DEFAULT_POLYPHONY)),
             interpolation: Some(options.interpolation.unwrap_or_default()),
-            realtime: options.realtime,
+            realtime: Some(options.realtime.unwrap_or_default()),
         };
         #[cfg(feature = "device")]
         let device = match &output {
@@ -282,7 +286,11 @@ impl Engine {
         };
         if let Output::Offline(core) = &mut *lock(&self.shared.output) {
             core.take_in();
-            core.process(out);
+            // In pieces, since facts about notes have a bounded way out. The bits are the same (RT-6).
+            for piece in out.chunks_mut(RENDER_PIECE * channels) {
+                core.process(piece);
+                self.shared.collect();
+            }
         }
         Ok(())
     }
@@ -345,13 +353,19 @@ impl Engine {
     pub fn listen(&self, notes: bool, call: impl Fn(&[Notice]) + Send + Sync + 'static) -> u64 {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        lock(&self.shared.listeners).push(Listener { id, notes, call: Box::new(call) });
+        lock(&self.shared.listeners).push(Listener { id, notes, call: Arc::new(call) });
         id
     }
 
     /// Ends a listener.
     pub fn unlisten(&self, id: u64) {
-        lock(&self.shared.listeners).retain(|listener| listener.id != id);
+        let mut listeners = lock(&self.shared.listeners);
+        let gone =
+            listeners.iter().position(|listener| listener.id == id).map(|at| listeners.swap_remove(at));
+        // What a listener holds may take locks of its runtime when it goes, which its runtime may hold while it waits
+        // for ours: a worker that is terminated did.
+        drop(listeners);
+        drop(gone);
     }
 
     /// Fades out, stops the device, frees everything. Takes up to a tenth of a second; the second call returns at
@@ -397,6 +411,10 @@ impl Engine {
     /// Whether nothing sounds and nothing waits.
     pub(super) fn is_idle(&self) -> bool {
         let memory = self.shared.own_memory();
+        if self.shared.offline || memory.is_stopped() {
+            // Its clock stands, and nobody is left to move it.
+            return true;
+        }
         let ports = lock(&self.shared.ports);
         memory.is_quiet() && ports.iter().filter_map(Weak::upgrade).all(|port| port.memory().waiting() == 0)
     }
@@ -452,7 +470,7 @@ impl Shared {
         if let Output::Offline(core) = &mut *lock(&self.output) {
             core.take_in();
         }
-        self.collect(&mut Vec::new());
+        self.collect();
     }
 
     /// What the helper thread does some hundred times a second.
@@ -460,10 +478,14 @@ impl Shared {
         lock(&self.mailbox).flush();
         let ports: Vec<_> = lock(&self.ports).iter().filter_map(Weak::upgrade).collect();
         ports.iter().for_each(|port| port.flush());
-        let mut notices = std::mem::take(&mut *lock(&self.pending));
-        self.collect(&mut notices);
+        self.collect();
+        let notices = std::mem::take(&mut *lock(&self.pending));
         let (of_notes, of_engine): (Vec<_>, Vec<_>) = notices.into_iter().partition(Notice::is_of_note);
-        for listener in lock(&self.listeners).iter() {
+        if of_notes.is_empty() && of_engine.is_empty() {
+            return;
+        }
+        let listeners = lock(&self.listeners).clone();
+        for listener in listeners {
             let heard = if listener.notes { &of_notes } else { &of_engine };
             if !heard.is_empty() {
                 (listener.call)(heard);
@@ -471,8 +493,9 @@ impl Shared {
         }
     }
 
-    /// Frees what the engine sent out, and notes what it told.
-    fn collect(&self, notices: &mut Vec<Notice>) {
+    /// Frees what the engine sent out, and notes what it told, for the helper thread to pass on.
+    fn collect(&self) {
+        let mut notices = Vec::new();
         // Dropped at the end, with no lock held: an instrument's end posts messages of its own.
         let mut garbage = Vec::new();
         let mut keepsakes = Vec::new();
@@ -482,10 +505,10 @@ impl Shared {
             while let Some(outgoing) = collector.collect() {
                 match &outgoing {
                     Outgoing::Fact(Fact::NoteEnded(sampler, note)) => {
-                        notices.push(Notice::NoteEnded(*sampler, *note));
+                        notices.push(Notice::NoteEnded(places.serial(*sampler), *note));
                     }
                     Outgoing::Fact(Fact::Stolen(sampler, note)) => {
-                        notices.push(Notice::Stolen(*sampler, *note));
+                        notices.push(Notice::Stolen(places.serial(*sampler), *note));
                     }
                     Outgoing::Instrument(generation, _) => places.generation_is_free(*generation),
                     Outgoing::Sampler(index, _) => keepsakes.extend(places.sampler_is_free(*index)),
@@ -499,6 +522,7 @@ impl Shared {
                 garbage.push(outgoing);
             }
         }
+        lock(&self.pending).extend(notices);
         drop((garbage, keepsakes));
     }
 }

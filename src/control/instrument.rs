@@ -4,9 +4,10 @@
 //! has the old. What sounds ends on what it started with.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use super::engine::{Engine, Shared};
 use super::error::{Error, Result};
 use super::lock;
 use super::port::Port;
@@ -30,10 +31,22 @@ pub struct InstrumentInfo {
     pub warnings: Vec<String>,
 }
 
+/// Where it is installed. Weak: an engine keeps instruments alive that its samplers play, not the other way round.
 struct Install {
-    port: Arc<Port>,
+    engine: Weak<Shared>,
+    port: Weak<Port>,
     index: InstrumentIndex,
     generation: Generation,
+}
+
+impl Install {
+    /// Sends to the engine, in order with the notes of the port that it came by, as long as there is one.
+    fn post(&self, engine: &Shared, command: Command) {
+        match self.port.upgrade() {
+            Some(port) => port.post(command),
+            None => engine.post(command),
+        }
+    }
 }
 
 struct State {
@@ -151,14 +164,15 @@ impl Instrument {
         let mut state = lock(&self.state);
         state.check()?;
         let engine = port.engine();
-        let same = |install: &&Install| Arc::ptr_eq(install.port.engine().shared(), engine.shared());
+        let same = |install: &&Install| std::ptr::eq(install.engine.as_ptr(), Arc::as_ptr(engine.shared()));
         if let Some(install) = state.installs.iter().find(same) {
             return Ok(install.index);
         }
-        let generation = generation(port)?;
+        let generation = generation(&engine)?;
         let index = lock(&engine.shared().places).instrument()?;
         port.post(Command::SetInstrument(index, generation, state.model.clone()));
-        state.installs.push(Install { port: port.clone(), index, generation });
+        let (engine, port) = (Arc::downgrade(engine.shared()), Arc::downgrade(port));
+        state.installs.push(Install { engine, port, index, generation });
         Ok(index)
     }
 
@@ -169,9 +183,11 @@ impl Instrument {
         state.model = Arc::default();
         state.turns.clear();
         for install in std::mem::take(&mut state.installs) {
-            let engine = install.port.engine();
-            lock(&engine.shared().places).retire(install.index, install.generation);
-            install.port.post(Command::RemoveInstrument(install.index));
+            let Some(engine) = install.engine.upgrade().filter(|engine| !engine.is_closed()) else {
+                continue;
+            };
+            lock(&engine.places).retire(install.index, install.generation);
+            install.post(&engine, Command::RemoveInstrument(install.index));
         }
     }
 }
@@ -193,11 +209,12 @@ impl State {
     /// Makes these regions the instrument, here and in every engine that has it.
     fn publish(&mut self, regions: Vec<Region>) -> Result<()> {
         self.check()?;
-        self.installs.retain(|install| !install.port.engine().is_closed());
+        self.installs.retain(|install| install.engine.upgrade().is_some_and(|engine| !engine.is_closed()));
         let model = Arc::new(Model::new(regions));
         for install in &mut self.installs {
-            let generation = generation(&install.port)?;
-            install.port.post(Command::SetInstrument(install.index, generation, model.clone()));
+            let Some(engine) = install.engine.upgrade() else { continue };
+            let generation = generation(&Engine::of(engine.clone()))?;
+            install.post(&engine, Command::SetInstrument(install.index, generation, model.clone()));
             install.generation = generation;
         }
         self.model = model;
@@ -206,8 +223,7 @@ impl State {
 }
 
 /// A place for a version, waiting for one that has faded away if need be.
-fn generation(port: &Port) -> Result<Generation> {
-    let engine = port.engine();
+fn generation(engine: &Engine) -> Result<Generation> {
     engine.shared().check_open()?;
     let started = Instant::now();
     loop {

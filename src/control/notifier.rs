@@ -58,20 +58,18 @@ fn run() {
 /// Drops closed engines, and closes those that nobody holds any more once they are silent: an engine whose objects
 /// were garbage-collected plays what was scheduled and then goes.
 fn close_forgotten() {
-    let mut forgotten = Vec::new();
-    lock(&WATCHED).retain_mut(|watched| {
-        if watched.engine.is_closed() {
-            return false;
-        }
-        let held = watched.engine.handles() > 0;
-        watched.idle = if held || !watched.engine.is_idle() { 0 } else { watched.idle + 1 };
-        if watched.idle < IDLE_TICKS {
-            return true;
-        }
-        forgotten.push(watched.engine.clone());
-        false
-    });
-    for engine in forgotten {
+    // Dropped with no lock held: the last handle of an engine takes its listeners along.
+    let gone: Vec<_> = lock(&WATCHED).extract_if(.., |watched| watched.is_over()).collect();
+    for Watched { engine, .. } in gone {
         engine.close();
+    }
+}
+
+impl Watched {
+    /// Whether the engine is closed, or has been silent for a while with nobody to play it.
+    fn is_over(&mut self) -> bool {
+        let held = self.engine.handles() > 0;
+        self.idle = if held || !self.engine.is_idle() { 0 } else { self.idle + 1 };
+        self.engine.is_closed() || self.idle >= IDLE_TICKS
     }
 }

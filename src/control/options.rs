@@ -152,6 +152,7 @@ impl EngineOptions {
             .or_else(|| differ("channels", &self.channels, &open.channels))
             .or_else(|| differ("polyphony", &self.polyphony, &open.polyphony))
             .or_else(|| differ("interpolation", &self.interpolation, &open.interpolation))
+            .or_else(|| differ("realtime", &self.realtime, &open.realtime))
     }
 }
 

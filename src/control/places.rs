@@ -19,6 +19,9 @@ pub struct Places {
     lanes: usize,
     /// For each version, the instrument number that is free when it comes back.
     frees: Vec<Option<InstrumentIndex>>,
+    /// Who has, or had last, each place for samplers; numbers are not used again, places are.
+    serials: Vec<u32>,
+    next_serial: u32,
     /// Instruments of samplers that were let go of but still play.
     keepsakes: Vec<Vec<Arc<Instrument>>>,
 }
@@ -32,19 +35,33 @@ impl Default for Places {
             // The engine's own lane is there from the start.
             lanes: MAX_LANES - 1,
             frees: vec![None; MAX_GENERATIONS],
+            serials: vec![0; MAX_SAMPLERS],
+            next_serial: 1,
             keepsakes: vec![Vec::new(); MAX_SAMPLERS],
         }
     }
 }
 
 impl Places {
-    /// A place for a sampler.
-    pub fn sampler(&mut self) -> Result<SamplerIndex> {
-        self.samplers.pop().ok_or_else(|| {
+    /// A place for a sampler, and the number by which notices name it.
+    pub fn sampler(&mut self) -> Result<(SamplerIndex, u32)> {
+        let index = self.samplers.pop().ok_or_else(|| {
             Error::Limit(format!(
                 "an engine holds {MAX_SAMPLERS} samplers at a time; close() those no longer needed"
             ))
-        })
+        })?;
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        if let Some(place) = self.serials.get_mut(usize::from(index)) {
+            *place = serial;
+        }
+        Ok((index, serial))
+    }
+
+    /// Who has a sampler's place. What the engine tells of a sampler comes before the sampler itself comes back, so
+    /// this is still who is meant.
+    pub fn serial(&self, index: SamplerIndex) -> u32 {
+        self.serials.get(usize::from(index)).copied().unwrap_or(0)
     }
 
     /// A number for an instrument.

@@ -27,6 +27,7 @@ struct Assigned {
 pub struct Sampler {
     port: Arc<Port>,
     index: SamplerIndex,
+    serial: u32,
     assigned: Mutex<Assigned>,
     closed: AtomicBool,
     next_note: AtomicU32,
@@ -39,12 +40,13 @@ impl Sampler {
         engine.shared().check_open()?;
         // Places come back through the engine; an offline one moves only when it is asked to.
         engine.take_in();
-        let index = lock(&engine.shared().places).sampler()?;
+        let (index, serial) = lock(&engine.shared().places).sampler()?;
         let core = Core::new(options.polyphony as usize, options.stealing, options.gain as f32);
         port.post(Command::AddSampler(index, Box::new(core)));
         Ok(Self {
             port: port.clone(),
             index,
+            serial,
             assigned: Mutex::default(),
             closed: AtomicBool::new(false),
             next_note: AtomicU32::new(1),
@@ -59,6 +61,11 @@ impl Sampler {
     /// Its place, as records name it.
     pub fn index(&self) -> SamplerIndex {
         self.index
+    }
+
+    /// The number by which notices of its engine name it; never used again.
+    pub fn serial(&self) -> u32 {
+        self.serial
     }
 
     /// Errors: `Closed`, when the sampler or its engine is.

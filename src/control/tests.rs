@@ -273,7 +273,7 @@ fn listeners_hear_of_notes_until_they_end() {
     while lock(&heard).is_empty() && patience.elapsed().as_secs() < 10 {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    assert_eq!(*lock(&heard), [Notice::NoteEnded(sampler.index(), 1)]);
+    assert_eq!(*lock(&heard), [Notice::NoteEnded(sampler.serial(), 1)]);
     engine.unlisten(id);
 }
 
@@ -362,14 +362,14 @@ mod with_a_clock {
 
     #[test]
     fn the_default_engine_is_one_and_names_contradictions() {
-        let first = default_engine(clock()).unwrap();
-        let second = default_engine(EngineOptions::default()).unwrap();
+        let first = default_engine(clock(), 0).unwrap();
+        let second = default_engine(EngineOptions::default(), 0).unwrap();
         assert!(Arc::ptr_eq(first.shared(), second.shared()));
         let other = EngineOptions { sample_rate: Some(22_050), ..clock() };
-        let error = default_engine(other).err().unwrap().to_string();
+        let error = default_engine(other, 0).err().unwrap().to_string();
         assert!(error.contains("sampleRate 48000, and 22050 was asked for"), "{error}");
         first.close();
-        let third = default_engine(clock()).unwrap();
+        let third = default_engine(clock(), 0).unwrap();
         assert!(!Arc::ptr_eq(first.shared(), third.shared()));
         third.close();
     }

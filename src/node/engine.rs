@@ -117,6 +117,16 @@ pub fn lane_layout() -> LaneLayout {
     }
 }
 
+/// Throws when options contradict the default engine that is open.
+#[napi(catch_unwind)]
+pub fn check_default_options(env: Env, options: Unknown) -> Result<()> {
+    let options = value::read(options)?;
+    EngineOptions::read(&options)
+        .and_then(|options| control::default_engine(options, 0))
+        .map(drop)
+        .map_err(|error| throw(&env, &error))
+}
+
 #[napi]
 pub struct EngineHandle {
     engine: Engine,
@@ -153,9 +163,11 @@ impl EngineHandle {
     }
 
     #[napi(factory, catch_unwind)]
-    pub fn shared(env: Env, options: Unknown) -> Result<Self> {
+    pub fn shared(env: Env, options: Unknown, voices: u32) -> Result<Self> {
         let options = value::read(options)?;
-        Self::of(&env, EngineOptions::read(&options).and_then(control::default_engine))
+        let engine =
+            EngineOptions::read(&options).and_then(|options| control::default_engine(options, voices));
+        Self::of(&env, engine)
     }
 
     #[napi(catch_unwind)]
@@ -329,10 +341,10 @@ fn object(notice: &Notice) -> NoticeObject {
     let empty = NoticeObject { kind: "xrun", sampler: None, note: None, code: None, message: None };
     match notice {
         Notice::NoteEnded(sampler, note) => {
-            NoticeObject { kind: "noteend", sampler: Some(u32::from(*sampler)), note: Some(*note), ..empty }
+            NoticeObject { kind: "noteend", sampler: Some(*sampler), note: Some(*note), ..empty }
         }
         Notice::Stolen(sampler, note) => {
-            NoticeObject { kind: "steal", sampler: Some(u32::from(*sampler)), note: Some(*note), ..empty }
+            NoticeObject { kind: "steal", sampler: Some(*sampler), note: Some(*note), ..empty }
         }
         Notice::Xrun => empty,
         Notice::DeviceLost(message) => {

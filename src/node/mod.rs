@@ -11,6 +11,7 @@ mod instrument;
 mod sampler;
 mod value;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use napi::bindgen_prelude::*;
@@ -22,17 +23,29 @@ use error::throw;
 /// JavaScript environments (main thread, workers) that have the addon loaded.
 static ENVIRONMENTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Called once by each JavaScript environment. When the last of them ends, every engine fades out and closes: an
-/// exit while sounding neither clicks nor leaves a server with a dead client.
+thread_local! {
+    /// Whether this thread's environment counts.
+    static ATTACHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Called once by each JavaScript environment, which has a thread of its own.
 #[napi(catch_unwind)]
 pub fn attach(env: Env) -> Result<()> {
-    ENVIRONMENTS.fetch_add(1, Ordering::AcqRel);
-    env.add_env_cleanup_hook((), |()| {
-        if ENVIRONMENTS.fetch_sub(1, Ordering::AcqRel) == 1 {
-            control::close_all();
-        }
-    })?;
+    if !ATTACHED.replace(true) {
+        ENVIRONMENTS.fetch_add(1, Ordering::AcqRel);
+    }
+    // For a worker that is terminated: its exit event never comes.
+    env.add_env_cleanup_hook((), |()| leave())?;
     Ok(())
+}
+
+/// The environment ends. With the last of them every engine fades out and closes: an exit while sounding neither clicks
+/// nor leaves a server with a dead client. Node runs no cleanup hooks on process.exit(), so lib/ calls this, too.
+#[napi(catch_unwind)]
+pub fn leave() {
+    if ATTACHED.replace(false) && ENVIRONMENTS.fetch_sub(1, Ordering::AcqRel) == 1 {
+        control::close_all();
+    }
 }
 
 #[napi(catch_unwind)]

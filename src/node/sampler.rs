@@ -30,6 +30,11 @@ impl SamplerHandle {
         u32::from(self.sampler.index())
     }
 
+    #[napi(catch_unwind)]
+    pub fn serial(&self) -> u32 {
+        self.sampler.serial()
+    }
+
     /// Throws when the sampler or its engine is closed.
     #[napi(catch_unwind)]
     pub fn check_open(&self, env: Env) -> Result<()> {
