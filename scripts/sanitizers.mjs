@@ -24,7 +24,8 @@ function nightly(args) {
 function missing(library) {
   if (process.platform !== 'linux' || TARGET === undefined) return 'needs Linux on x64 or arm64';
   const folder = nightly(['--print', 'target-libdir']);
-  if (folder === undefined) return 'the nightly toolchain is not installed (rustup toolchain install nightly)';
+  if (folder === undefined)
+    return 'the nightly toolchain is not installed (rustup toolchain install nightly)';
   const file = join(folder, `librustc-nightly_rt.${library}.a`);
   return existsSync(file) ? undefined : `this nightly has no ${library} (rustup update nightly)`;
 }
@@ -35,7 +36,16 @@ function missingMiri() {
   return status === 0 ? undefined : 'Miri is not installed (rustup +nightly component add miri rust-src)';
 }
 
-const test = (filter) => ['cargo', '+nightly', 'test', '--no-default-features', '--lib', '--target', triple, filter];
+const test = (filter) => [
+  'cargo',
+  '+nightly',
+  'test',
+  '--no-default-features',
+  '--lib',
+  '--target',
+  triple,
+  filter,
+];
 
 export const sanitizers = [
   {
@@ -67,7 +77,11 @@ if (isMain(import.meta.url)) {
     console.log(`── ${name}${reason ? `: not run, ${reason}` : ''}`);
     if (reason) continue;
     const [program, ...args] = command;
-    const { status } = spawnSync(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+    const { status } = spawnSync(program, args, {
+      cwd: root,
+      stdio: 'inherit',
+      env: { ...process.env, ...env },
+    });
     if (status !== 0) process.exitCode = 1;
   }
 }

@@ -132,7 +132,12 @@ function run([program, ...args], env = {}) {
   return new Promise((resolve) => {
     console.log(`$ ${[program, ...args].join(' ')}`.replaceAll(`${root}/`, ''));
     const started = program === 'bun' ? (bunPath() ?? 'bun') : program;
-    const child = spawn(started, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: { ...process.env, ...env } });
+    const child = spawn(started, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      env: { ...process.env, ...env },
+    });
     let problem;
     const end = () => {
       try {
