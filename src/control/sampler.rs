@@ -12,7 +12,7 @@ use super::options::SamplerOptions;
 use super::port::Port;
 use super::value::Value;
 use crate::engine::Sampler as Core;
-use crate::engine::event::{CHANNELS, Event, NoteId, SamplerIndex};
+use crate::engine::event::{CHANNELS, Event, Late, NoteId, SamplerIndex};
 use crate::engine::message::Command;
 use crate::units::{Frames, seconds_to_frames};
 
@@ -128,8 +128,14 @@ impl Sampler {
         )?;
         self.check_open()?;
         let note = self.next_note.fetch_add(1, Ordering::Relaxed).max(1);
-        let event =
-            Event::NoteOn { sampler: self.index, channel, note, key: key as f32, velocity: velocity as f32 };
+        let event = Event::NoteOn {
+            sampler: self.index,
+            channel,
+            late: Late::Play,
+            note,
+            key: key as f32,
+            velocity: velocity as f32,
+        };
         Ok(if self.port.send(event, seconds) { note } else { 0 })
     }
 

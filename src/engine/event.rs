@@ -16,16 +16,37 @@ pub type NoteId = u32;
 /// MIDI channels of a sampler.
 pub const CHANNELS: usize = 16;
 
+/// What becomes of a note whose time has passed when it arrives. It is counted whichever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Late {
+    /// It sounds at once.
+    #[default]
+    Play,
+    /// It does not sound.
+    Drop,
+    /// It starts as far into the sample as it is late, so that the groove holds.
+    Skip,
+}
+
+impl Late {
+    /// All, by the number they have in a record.
+    pub const ALL: [Self; 3] = [Self::Play, Self::Drop, Self::Skip];
+}
+
 /// What happens, apart from when. Fields have the meaning and range of [`decode`]'s record.
 #[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     /// A note starts. Velocity 0 is a note-off (MIDI 1.0).
-    NoteOn { sampler: SamplerIndex, channel: u8, note: NoteId, key: f32, velocity: f32 },
+    NoteOn { sampler: SamplerIndex, channel: u8, late: Late, note: NoteId, key: f32, velocity: f32 },
     /// Notes on this key are let go.
     NoteOff { sampler: SamplerIndex, channel: u8, key: f32 },
     /// One note is let go; one that has not started yet never will.
     Release { sampler: SamplerIndex, note: NoteId },
+    /// One scheduled note, or all of the sampler, are forgotten if they have not started; what sounds goes on.
+    Cancel { sampler: SamplerIndex, note: Option<NoteId> },
+    /// A MIDI controller, 0..=127, turned to 0..=127.
+    Control { sampler: SamplerIndex, channel: u8, controller: u8, value: f32 },
     /// −8192..=8191; ±2 semitones.
     PitchBend { sampler: SamplerIndex, channel: u8, value: f32 },
     /// Every note of a channel, or of all, is let go.
@@ -58,6 +79,8 @@ impl Event {
             | Event::NoteOff { sampler, .. }
             | Event::Release { sampler, .. }
             | Event::PitchBend { sampler, .. }
+            | Event::Cancel { sampler, .. }
+            | Event::Control { sampler, .. }
             | Event::AllNotesOff { sampler, .. }
             | Event::AllSoundOff { sampler, .. }
             | Event::Assign { sampler, .. }
@@ -99,6 +122,8 @@ pub mod op {
     pub const PANIC: u32 = 12;
     pub const SUSPEND: u32 = 13;
     pub const RESUME: u32 = 14;
+    pub const CANCEL: u32 = 15;
+    pub const CONTROL: u32 = 16;
 }
 
 /// Stands for "every channel" and "no instrument" in a record.
@@ -113,7 +138,7 @@ pub enum When {
     At(Frames),
 }
 
-/// An event as a record: `[op, sampler, channel, note, a, b, seconds (NaN = now), unused]`.
+/// An event as a record: `[op, sampler, channel, note, a, b, seconds (NaN = now), late policy]`.
 pub fn encode(event: Event, seconds: Option<f64>) -> Record {
     let time = seconds.unwrap_or(f64::NAN);
     let row = |op: u32, sampler: SamplerIndex, channel: f64, note: NoteId, a: f64, b: f64| {
@@ -121,13 +146,19 @@ pub fn encode(event: Event, seconds: Option<f64>) -> Record {
     };
     let which = |channel: Option<u8>| channel.map_or(NONE, f64::from);
     match event {
-        Event::NoteOn { sampler, channel, note, key, velocity } => {
-            row(op::NOTE_ON, sampler, channel.into(), note, key.into(), velocity.into())
+        Event::NoteOn { sampler, channel, late, note, key, velocity } => {
+            let mut record = row(op::NOTE_ON, sampler, channel.into(), note, key.into(), velocity.into());
+            record[7] = f64::from(late as u8);
+            record
         }
         Event::NoteOff { sampler, channel, key } => {
             row(op::NOTE_OFF, sampler, channel.into(), 0, key.into(), 0.0)
         }
         Event::Release { sampler, note } => row(op::RELEASE, sampler, 0.0, note, 0.0, 0.0),
+        Event::Cancel { sampler, note } => row(op::CANCEL, sampler, 0.0, note.unwrap_or(0), 0.0, 0.0),
+        Event::Control { sampler, channel, controller, value } => {
+            row(op::CONTROL, sampler, channel.into(), 0, controller.into(), value.into())
+        }
         Event::PitchBend { sampler, channel, value } => {
             row(op::PITCH_BEND, sampler, channel.into(), 0, value.into(), 0.0)
         }
@@ -169,24 +200,35 @@ fn within(value: f64, low: f64, high: f64) -> Option<f32> {
 ///
 /// Thread: audio. No allocation, no panic, whatever the bits.
 pub fn decode(record: &Record, sample_rate: u32) -> Option<(When, Event)> {
-    let [op, sampler, channel, note, a, b, seconds, _] = *record;
+    let [op, sampler, channel, note, a, b, seconds, late] = *record;
     let when = if seconds.is_nan() { When::Now } else { When::At(seconds_to_frames(seconds, sample_rate)) };
     let op = whole(op, 255)?;
     let sampler = || whole(sampler, u32::from(u16::MAX)).map(|index| index as SamplerIndex);
     let one_channel = || whole(channel, CHANNELS as u32 - 1).map(|index| index as u8);
     let which = || if channel == NONE { Some(None) } else { one_channel().map(Some) };
-    let note = || whole(note, u32::MAX).filter(|id| *id > 0);
+    let note = || whole(note, u32::MAX);
+    let one_note = || note().filter(|id| *id > 0);
     let key = || within(a, 0.0, 127.0);
     let event = match op {
         op::NOTE_ON => Event::NoteOn {
             sampler: sampler()?,
             channel: one_channel()?,
-            note: note()?,
+            note: one_note()?,
             key: key()?,
             velocity: within(b, 0.0, 127.0)?,
+            late: Late::ALL.get(whole(late, 2)? as usize).copied()?,
         },
         op::NOTE_OFF => Event::NoteOff { sampler: sampler()?, channel: one_channel()?, key: key()? },
-        op::RELEASE => Event::Release { sampler: sampler()?, note: note()? },
+        op::RELEASE => Event::Release { sampler: sampler()?, note: one_note()? },
+        op::CANCEL => {
+            Event::Cancel { sampler: sampler()?, note: if note()? == 0 { None } else { Some(note()?) } }
+        }
+        op::CONTROL => Event::Control {
+            sampler: sampler()?,
+            channel: one_channel()?,
+            controller: whole(a, 127)? as u8,
+            value: within(b, 0.0, 127.0)?,
+        },
         op::PITCH_BEND => Event::PitchBend {
             sampler: sampler()?,
             channel: one_channel()?,
@@ -218,7 +260,11 @@ mod tests {
     fn samples_of_every_kind() -> Vec<Event> {
         let (sampler, channel, note) = (7, 15, 4_000_000_000);
         vec![
-            Event::NoteOn { sampler, channel, note, key: 60.5, velocity: 99.25 },
+            Event::NoteOn { sampler, channel, late: Late::Play, note, key: 60.5, velocity: 99.25 },
+            Event::NoteOn { sampler, channel, late: Late::Skip, note, key: 60.5, velocity: 99.25 },
+            Event::Cancel { sampler, note: None },
+            Event::Cancel { sampler, note: Some(note) },
+            Event::Control { sampler, channel, controller: 64, value: 127.0 },
             Event::NoteOff { sampler, channel, key: 0.0 },
             Event::Release { sampler, note },
             Event::PitchBend { sampler, channel, value: -8192.0 },
@@ -247,8 +293,10 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_refused_one_by_one() {
-        let good =
-            encode(Event::NoteOn { sampler: 0, channel: 0, note: 1, key: 60.0, velocity: 100.0 }, None);
+        let good = encode(
+            Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note: 1, key: 60.0, velocity: 100.0 },
+            None,
+        );
         let broken = [
             (0, 0.0),
             (0, 255.0),
@@ -265,6 +313,8 @@ mod tests {
             (4, f64::INFINITY),
             (5, -0.1),
             (5, 128.0),
+            (7, 3.0),
+            (7, f64::NAN),
         ];
         assert!(decode(&good, 48_000).is_some());
         for (place, value) in broken {

@@ -24,6 +24,8 @@ pub use counters::EngineCounters;
 pub use instruments::{MAX_GENERATIONS, MAX_INSTRUMENTS};
 pub use sampler::{Sampler, Stealing};
 
+use sampler::Controlled;
+
 use std::sync::Arc;
 
 use crate::dsp::interpolate::Interpolation;
@@ -33,7 +35,7 @@ use crate::rt::lane::{CLOCK_FADES, CLOCK_RUNS, CLOCK_STANDS, Delivery, LaneRecei
 use crate::units::Frames;
 
 use crate::instrument::Instrument;
-use event::{Event, NoteId, SamplerIndex, When};
+use event::{Event, Late, NoteId, SamplerIndex, When};
 use instruments::Instruments;
 use message::{Command, Fact, Generation, Outgoing};
 use output::Output;
@@ -245,7 +247,7 @@ impl Engine {
         // The last quarter is kept for what ends sound: a lost note-off is worse than a lost note.
         let crowded = self.scheduler.room() <= self.scheduler.capacity() / 4;
         if frame <= self.frame && crowded && !grow {
-            self.apply(event);
+            self.apply(frame, event);
         } else if (crowded && !grow && event.is_note_on()) || !self.scheduler.insert(frame, event) {
             self.counters.dropped_events.add(1);
         }
@@ -305,28 +307,49 @@ impl Engine {
     // ── what happens
 
     fn apply_due(&mut self) {
-        while let Some(event) = self.scheduler.pop_due(self.frame) {
-            self.apply(event);
+        while let Some((meant_for, event)) = self.scheduler.pop_due(self.frame) {
+            self.apply(meant_for, event);
         }
     }
 
-    fn apply(&mut self, event: Event) {
+    fn apply(&mut self, meant_for: Frames, event: Event) {
         let (now, rate) = (self.frame, self.config.sample_rate);
         let frames = |seconds: f64| (seconds * f64::from(rate)) as u32;
         match event {
             Event::NoteOn { sampler, channel, key, velocity: 0.0, .. } => {
-                self.apply(Event::NoteOff { sampler, channel, key });
+                self.apply(now, Event::NoteOff { sampler, channel, key });
             }
-            Event::NoteOn { sampler, channel, note, key, velocity } => {
-                self.start_note(sampler, channel, note, key, velocity);
+            Event::NoteOn { sampler, channel, late, note, key, velocity } => {
+                let late_by = now.saturating_sub(meant_for);
+                let skipped = match late {
+                    Late::Drop if late_by > 0 => return self.tell(Fact::NoteEnded(sampler, note)),
+                    Late::Skip => late_by,
+                    Late::Play | Late::Drop => 0,
+                };
+                self.start_note(sampler, channel, note, key, velocity, skipped);
             }
-            Event::NoteOff { sampler, channel, key } => self.voices.release(&self.instruments, |voice| {
-                voice.sampler == sampler && voice.channel == channel && voice.key == key
-            }),
+            Event::Cancel { sampler, note: Some(note) } => {
+                if self.scheduler.cancel_note(sampler, note) {
+                    self.tell(Fact::NoteEnded(sampler, note));
+                }
+            }
+            Event::Cancel { sampler, note: None } => {
+                let Self { scheduler, outbox, counters, .. } = self;
+                scheduler.cancel_notes(sampler, |note| {
+                    if !outbox.tell(Outgoing::Fact(Fact::NoteEnded(sampler, note))) {
+                        counters.facts_lost.add(1);
+                    }
+                });
+            }
+            Event::Control { sampler, channel, controller, value } => {
+                self.control(sampler, channel, controller, value);
+            }
+            Event::NoteOff { sampler, channel, key } => {
+                self.let_go(sampler, |voice| voice.channel == channel && voice.key == key)
+            }
             Event::Release { sampler, note } => {
                 if !self.scheduler.cancel_note(sampler, note) {
-                    self.voices
-                        .release(&self.instruments, |voice| voice.sampler == sampler && voice.note == note);
+                    self.let_go(sampler, |voice| voice.note == note);
                 } else if !self.voices.has_note(sampler, note) {
                     self.tell(Fact::NoteEnded(sampler, note));
                 }
@@ -334,15 +357,12 @@ impl Engine {
             Event::PitchBend { sampler, channel, value } => {
                 if let Some(Some(target)) = self.samplers.get_mut(usize::from(sampler)) {
                     target.bend(channel, value, now, frames(BEND_RAMP_S));
-                    self.voices
-                        .iter_mut()
-                        .filter(|voice| voice.sampler == sampler && voice.channel == channel)
-                        .for_each(Voice::cut_segment);
+                    self.voices.cut_segments(sampler, channel);
                 }
             }
-            Event::AllNotesOff { sampler, channel } => self.voices.release(&self.instruments, |voice| {
-                voice.sampler == sampler && channel.is_none_or(|channel| voice.channel == channel)
-            }),
+            Event::AllNotesOff { sampler, channel } => {
+                self.let_go(sampler, |voice| channel.is_none_or(|channel| voice.channel == channel));
+            }
             Event::AllSoundOff { sampler, channel } => self.voices.fade(|voice| {
                 voice.sampler == sampler && channel.is_none_or(|channel| voice.channel == channel)
             }),
@@ -385,7 +405,43 @@ impl Engine {
         }
     }
 
-    fn start_note(&mut self, sampler: SamplerIndex, channel: u8, note: NoteId, key: f32, velocity: f32) {
+    /// Lets go of a sampler's voices that match, unless a pedal of their channel holds them.
+    fn let_go(&mut self, sampler: SamplerIndex, matches: impl Fn(&Voice) -> bool) {
+        let Some(Some(state)) = self.samplers.get(usize::from(sampler)) else { return };
+        self.voices.let_go(&self.instruments, state, |voice| voice.sampler == sampler && matches(voice));
+    }
+
+    /// A MIDI controller. Those that nothing listens to are ignored.
+    fn control(&mut self, sampler: SamplerIndex, channel: u8, controller: u8, value: f32) {
+        let (now, rate) = (self.frame, self.config.sample_rate);
+        let Some(Some(state)) = self.samplers.get_mut(usize::from(sampler)) else { return };
+        match state.control(channel, controller, value, now, rate) {
+            Controlled::Nothing => {}
+            Controlled::Sound => self.voices.cut_segments(sampler, channel),
+            Controlled::SostenutoDown => self.voices.hold_sostenuto(sampler, channel),
+            Controlled::PedalUp => self.voices.release_pedals(&self.instruments, state, sampler, channel),
+            Controlled::Reset => {
+                self.voices.cut_segments(sampler, channel);
+                self.voices.release_pedals(&self.instruments, state, sampler, channel);
+            }
+            Controlled::AllSoundOff => {
+                self.apply(now, Event::AllSoundOff { sampler, channel: Some(channel) });
+            }
+            Controlled::AllNotesOff => {
+                self.apply(now, Event::AllNotesOff { sampler, channel: Some(channel) });
+            }
+        }
+    }
+
+    fn start_note(
+        &mut self,
+        sampler: SamplerIndex,
+        channel: u8,
+        note: NoteId,
+        key: f32,
+        velocity: f32,
+        skipped: Frames,
+    ) {
         let mut layers = [0u32; MAX_LAYERS];
         let (mut count, mut generation) = (0, 0);
         if let Some((version, instrument)) = self.instrument_on(sampler, channel) {
@@ -400,7 +456,16 @@ impl Engine {
         }
         let mut started = false;
         for region in layers.into_iter().take(count) {
-            started |= self.start_voice(Start { sampler, channel, note, key, velocity, generation, region });
+            started |= self.start_voice(Start {
+                sampler,
+                channel,
+                note,
+                key,
+                velocity,
+                generation,
+                region,
+                skipped,
+            });
         }
         if !started {
             self.tell(Fact::NoteEnded(sampler, note));
@@ -428,8 +493,12 @@ impl Engine {
                 return false;
             }
         }
+        if region.group != 0 {
+            self.voices.choke(&start, region.group);
+        }
         sampler.voices += 1;
-        let cut = self.voices.add(Voice::start(start, region, self.config.sample_rate));
+        let Some(channel) = sampler.channel(start.channel) else { return false };
+        let cut = self.voices.add(Voice::start(start, region, channel, self.frame, self.config.sample_rate));
         self.instruments.hold(start.generation);
         if let Some(cut) = cut {
             self.bury(&cut);
@@ -470,10 +539,8 @@ impl Engine {
                 voice.end();
                 continue;
             };
-            let Some(bend) = sampler.channel(voice.channel).map(|channel| channel.bend_cents) else {
-                continue;
-            };
-            voice.render(region, self.frame, frames, bend, self.config.interpolation, sampler.bus());
+            let Some(channel) = sampler.channel(voice.channel).copied() else { continue };
+            voice.render(region, self.frame, frames, &channel, self.config.interpolation, sampler.bus());
         }
         for sampler in samplers.iter_mut().flatten().filter(|sampler| sampler.sounds()) {
             sampler.mix(self.frame, frames, self.residue_decay, output.bus());

@@ -32,6 +32,63 @@ pub struct Channel {
     pub instrument: Option<InstrumentIndex>,
     /// Pitch bend in cents, gliding.
     pub bend_cents: Ramp,
+    /// Volume, expression and pan together, left and right, gliding.
+    pub gain: [Ramp; 2],
+    /// CC 7, 0..=127.
+    volume: f32,
+    /// CC 11, 0..=127.
+    expression: f32,
+    /// CC 10 as −1..=1.
+    pan: f32,
+    /// CC 64 is down.
+    pub sustain: bool,
+    /// CC 66 is down.
+    pub sostenuto: bool,
+}
+
+impl Default for Channel {
+    /// Everything as if no controller had ever moved: a channel that was never touched leaves the sound as it is.
+    fn default() -> Self {
+        Self {
+            instrument: None,
+            bend_cents: Ramp::at_rest(0.0),
+            gain: [Ramp::at_rest(1.0); 2],
+            volume: 127.0,
+            expression: 127.0,
+            pan: 0.0,
+            sustain: false,
+            sostenuto: false,
+        }
+    }
+}
+
+impl Channel {
+    fn turn(&mut self, now: Frames, ramp_frames: u32) {
+        // General MIDI Level 1 Developer Guidelines: 40·log10(v/127) dB for volume and for expression.
+        let gain = ((self.volume / 127.0) * (self.expression / 127.0)).powi(2);
+        for (ramp, side) in self.gain.iter_mut().zip(pan::stereo(f64::from(self.pan))) {
+            ramp.glide(gain * side, now, ramp_frames);
+        }
+    }
+}
+
+/// What a controller did, for the voices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controlled {
+    /// Nothing that is heard.
+    Nothing,
+    /// Gain or pitch of the channel moves.
+    Sound,
+    /// What is held now is kept.
+    SostenutoDown,
+    /// What a pedal kept may go.
+    PedalUp,
+    /// All controllers are as at the start.
+    Reset,
+    /// CC 120.
+    AllSoundOff,
+    /// CC 123.
+    AllNotesOff,
 }
 
 /// Whether somebody still plays it.
@@ -67,9 +124,8 @@ pub struct Sampler {
 impl Sampler {
     /// A sampler with no instruments.
     pub fn new(polyphony: usize, stealing: Stealing, gain: f32) -> Self {
-        let channel = Channel { instrument: None, bend_cents: Ramp::at_rest(0.0) };
         Self {
-            channels: [channel; CHANNELS],
+            channels: [Channel::default(); CHANNELS],
             gain,
             pan: 0.0,
             muted: false,
@@ -108,6 +164,49 @@ impl Sampler {
         if let Some(channel) = self.channels.get_mut(usize::from(channel)) {
             channel.bend_cents.glide(value / 8192.0 * BEND_RANGE_CENTS, now, ramp_frames);
         }
+    }
+
+    /// A MIDI controller, 0..=127. Source: MIDI 1.0 Detailed Specification, "Controller Numbers"; CC 121 resets what
+    /// RP-015 lists: not volume and pan.
+    pub fn control(
+        &mut self,
+        channel: u8,
+        controller: u8,
+        value: f32,
+        now: Frames,
+        sample_rate: u32,
+    ) -> Controlled {
+        let ramp_frames = (RAMP_S * f64::from(sample_rate)) as u32;
+        let Some(channel) = self.channels.get_mut(usize::from(channel)) else { return Controlled::Nothing };
+        match controller {
+            7 => channel.volume = value,
+            // 64 is the middle; 0 and 1 are both hard left.
+            10 => channel.pan = ((value - 64.0) / 63.0).max(-1.0),
+            11 => channel.expression = value,
+            64 => {
+                channel.sustain = value >= 64.0;
+                return if channel.sustain { Controlled::Nothing } else { Controlled::PedalUp };
+            }
+            66 => {
+                let was = std::mem::replace(&mut channel.sostenuto, value >= 64.0);
+                return match (was, channel.sostenuto) {
+                    (false, true) => Controlled::SostenutoDown,
+                    (true, false) => Controlled::PedalUp,
+                    _ => Controlled::Nothing,
+                };
+            }
+            120 => return Controlled::AllSoundOff,
+            121 => {
+                (channel.sustain, channel.sostenuto, channel.expression) = (false, false, 127.0);
+                channel.bend_cents.glide(0.0, now, ramp_frames);
+                channel.turn(now, ramp_frames);
+                return Controlled::Reset;
+            }
+            123 => return Controlled::AllNotesOff,
+            _ => return Controlled::Nothing,
+        }
+        channel.turn(now, ramp_frames);
+        Controlled::Sound
     }
 
     /// Linear amplitude, ramped.

@@ -74,10 +74,10 @@ impl Scheduler {
         self.heap.peek().map(|Reverse((frame, _, _))| *frame)
     }
 
-    /// The next event that is due at or before `frame`.
-    pub fn pop_due(&mut self, frame: Frames) -> Option<Event> {
+    /// The next event that is due at or before `frame`, with the frame it was meant for.
+    pub fn pop_due(&mut self, frame: Frames) -> Option<(Frames, Event)> {
         while self.next_frame()? <= frame {
-            let Reverse((_, _, slot)) = self.heap.pop()?;
+            let Reverse((due, _, slot)) = self.heap.pop()?;
             self.free.push(slot);
             let event = self.slab.get_mut(slot as usize).and_then(Option::take);
             if let Some(event) = event {
@@ -85,7 +85,7 @@ impl Scheduler {
                     self.notes.remove((sampler, note), slot);
                 }
                 self.count(event, -1);
-                return Some(event);
+                return Some((due, event));
             }
         }
         None
@@ -106,6 +106,18 @@ impl Scheduler {
     fn count(&mut self, event: Event, change: i32) {
         if let Some(count) = event.sampler().and_then(|index| self.waiting.get_mut(usize::from(index))) {
             *count = count.saturating_add_signed(change);
+        }
+    }
+
+    /// Forgets the notes of a sampler that have not started; hears of each.
+    pub fn cancel_notes(&mut self, sampler: SamplerIndex, mut cancelled: impl FnMut(NoteId)) {
+        for slot in 0..self.slab.len() {
+            let Some(Some(Event::NoteOn { sampler: whose, note, .. })) = self.slab.get(slot).copied() else {
+                continue;
+            };
+            if whose == sampler && self.cancel_note(sampler, note) {
+                cancelled(note);
+            }
         }
     }
 
@@ -239,7 +251,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn note(id: NoteId) -> Event {
-        Event::NoteOn { sampler: 0, channel: 0, note: id, key: 60.0, velocity: 100.0 }
+        Event::NoteOn {
+            sampler: 0,
+            channel: 0,
+            late: crate::engine::event::Late::Play,
+            note: id,
+            key: 60.0,
+            velocity: 100.0,
+        }
     }
 
     #[test]
@@ -249,7 +268,7 @@ mod tests {
             assert!(scheduler.insert(frame, note(id)));
         }
         let due: Vec<_> = std::iter::from_fn(|| scheduler.pop_due(5)).collect();
-        assert_eq!(due, [note(2), note(4), note(1), note(3)]);
+        assert_eq!(due, [(3, note(2)), (3, note(4)), (5, note(1)), (5, note(3))]);
         assert_eq!(scheduler.next_frame(), Some(9));
     }
 
@@ -270,7 +289,7 @@ mod tests {
         assert!(scheduler.cancel_note(0, 1));
         assert!(!scheduler.cancel_note(0, 1));
         assert!(!scheduler.cancel_note(1, 2));
-        assert_eq!(scheduler.pop_due(10), Some(note(2)));
+        assert_eq!(scheduler.pop_due(10), Some((6, note(2))));
         assert_eq!((scheduler.len(), scheduler.room(), scheduler.waiting_for(0)), (0, 2, 0));
     }
 
@@ -281,10 +300,10 @@ mod tests {
         scheduler.insert(2, Event::NoteOff { sampler: 3, channel: 0, key: 1.0 });
         scheduler.insert(3, Event::Resume);
         scheduler.clear(Some(0));
-        assert_eq!(scheduler.pop_due(2), Some(Event::NoteOff { sampler: 3, channel: 0, key: 1.0 }));
+        assert_eq!(scheduler.pop_due(2), Some((2, Event::NoteOff { sampler: 3, channel: 0, key: 1.0 })));
         scheduler.insert(4, note(2));
         scheduler.clear(None);
-        assert_eq!(scheduler.pop_due(9), Some(Event::Resume));
+        assert_eq!(scheduler.pop_due(9), Some((3, Event::Resume)));
         assert_eq!(scheduler.pop_due(9), None);
     }
 
@@ -324,8 +343,8 @@ mod tests {
                     _ => {
                         model.sort_unstable();
                         let due = model.iter().take_while(|(due, _, _)| *due <= frame).count();
-                        for (_, _, id) in model.drain(..due) {
-                            prop_assert_eq!(scheduler.pop_due(frame), Some(note(id)));
+                        for (due, _, id) in model.drain(..due) {
+                            prop_assert_eq!(scheduler.pop_due(frame), Some((due, note(id))));
                         }
                         prop_assert_eq!(scheduler.pop_due(frame), None);
                     }

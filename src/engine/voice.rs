@@ -8,10 +8,10 @@
 use super::MAX_CHUNK;
 use super::event::{NoteId, SamplerIndex};
 use super::message::Generation;
+use super::sampler::Channel;
 use crate::dsp::envelope::Envelope;
 use crate::dsp::interpolate::{self, Interpolation, ONE_FRAME, Phase};
 use crate::dsp::pan;
-use crate::dsp::ramp::Ramp;
 use crate::instrument::{GUARD_FRAMES, LoopMode, Playback, Region};
 use crate::units::{Frames, cents_to_ratio, velocity_to_gain};
 
@@ -32,6 +32,8 @@ pub struct Start {
     pub velocity: f32,
     pub generation: Generation,
     pub region: u32,
+    /// How far into its sound it starts, frames on the engine clock.
+    pub skipped: Frames,
 }
 
 /// A fade to zero in a straight line.
@@ -79,6 +81,12 @@ pub struct Voice {
     looping: bool,
     leaving_loop: bool,
     one_shot: bool,
+    /// Group that ends it; 0 for none.
+    choked_by: u32,
+    /// Its key is up, but a pedal holds it.
+    sustained: bool,
+    /// The sostenuto pedal has caught it.
+    caught: bool,
     envelope: Envelope,
     /// Velocity, region gain and pan together.
     level: [f32; 2],
@@ -94,7 +102,7 @@ pub struct Voice {
 
 impl Voice {
     /// A voice at its first frame.
-    pub fn start(start: Start, region: &Region, sample_rate: u32) -> Self {
+    pub fn start(start: Start, region: &Region, channel: &Channel, now: Frames, sample_rate: u32) -> Self {
         let sample = &region.sample;
         let cents = (f64::from(start.key) - region.root_key) * 100.0 + region.tune_cents;
         let ratio = cents_to_ratio(cents) * f64::from(sample.sample_rate()) / f64::from(sample_rate);
@@ -113,6 +121,9 @@ impl Voice {
             looping: matches!(region.playback, Playback::Loop(_)),
             leaving_loop: false,
             one_shot: matches!(region.playback, Playback::OneShot),
+            choked_by: region.choked_by,
+            sustained: false,
+            caught: false,
             envelope: Envelope::start(&region.envelope, sample_rate),
             level: pan.map(|side| (f64::from(side) * gain) as f32),
             segment: Segment::default(),
@@ -122,8 +133,32 @@ impl Voice {
             ended: false,
             counted: true,
         };
-        voice.segment.gain = voice.gain_after(0);
+        if start.skipped > 0 {
+            // It comes in with a ramp over its first segment: in the middle of a sample there is no silence to start
+            // from (RT-11).
+            voice.skip(start.skipped, now, channel);
+        } else {
+            voice.segment.gain = voice.gain_after(0, now, channel);
+        }
         voice
+    }
+
+    /// Moves on without a sound, as if it had started that much earlier.
+    fn skip(&mut self, frames: Frames, now: Frames, channel: &Channel) {
+        self.set_step(now, channel);
+        let played = u128::from(self.step) * u128::from(frames);
+        // Farther than any sample is long; a loop takes the remainder by itself.
+        self.position = Phase::try_from(played).unwrap_or(Phase::MAX / 2).min(Phase::MAX / 2);
+        let mut left = u32::try_from(frames).unwrap_or(u32::MAX);
+        while left > 0 && !self.envelope.is_done() {
+            let stage = self.envelope.frames_left().min(left);
+            self.envelope.advance(stage);
+            left -= stage;
+            if self.envelope.frames_left() == u32::MAX {
+                break;
+            }
+        }
+        self.ended |= self.envelope.is_done();
     }
 
     /// Number of its region in the instrument.
@@ -171,6 +206,34 @@ impl Voice {
         self.segment.gain_at(0, self.segment.at).max(self.segment.gain_at(1, self.segment.at))
     }
 
+    /// Whether a note of this group ends it.
+    pub fn is_choked_by(&self, group: u32) -> bool {
+        self.choked_by != 0 && self.choked_by == group
+    }
+
+    /// The key is up: a pedal that is down holds the voice, and so does sostenuto if it has caught it.
+    pub fn key_up(&mut self, channel: &Channel, region: Option<&Region>) {
+        if channel.sustain || (self.caught && channel.sostenuto) {
+            self.sustained = true;
+        } else {
+            self.release(region);
+        }
+    }
+
+    /// Sostenuto went down: it catches what is held at that moment.
+    pub fn catch(&mut self) {
+        self.caught = !self.sustained && !self.is_released();
+    }
+
+    /// A pedal went up: lets go of what no other holds.
+    pub fn pedal_up(&mut self, channel: &Channel, region: Option<&Region>) {
+        self.caught &= channel.sostenuto;
+        if self.sustained && !channel.sustain && !self.caught {
+            self.sustained = false;
+            self.release(region);
+        }
+    }
+
     /// The key is let go. A one-shot plays on.
     pub fn release(&mut self, region: Option<&Region>) {
         if self.one_shot || self.is_released() {
@@ -210,11 +273,13 @@ impl Voice {
         self.segment = Segment { gain, ..Segment::default() };
     }
 
-    /// Gain of each side `frames` from the last segment border.
-    fn gain_after(&self, frames: u32) -> [f32; 2] {
+    /// Gain of each side `frames` after the segment border at `border`.
+    fn gain_after(&self, frames: u32, border: Frames, channel: &Channel) -> [f32; 2] {
         let fade = self.fade.map_or(1.0, |fade| fade.left.saturating_sub(frames) as f32 / fade.length as f32);
         let envelope = self.envelope.level_after(frames) * fade;
-        self.level.map(|side| side * envelope)
+        let [left, right] = channel.gain.map(|ramp| ramp.at(border + Frames::from(frames)) * envelope);
+        let [to_left, to_right] = self.level;
+        [to_left * left, to_right * right]
     }
 
     /// Moves envelope and fade on.
@@ -227,14 +292,18 @@ impl Voice {
         self.ended |= self.envelope.is_done();
     }
 
-    fn begin_segment(&mut self, frame: Frames, bend_cents: Ramp) {
-        let bend = f64::from(bend_cents.at(frame));
+    fn set_step(&mut self, frame: Frames, channel: &Channel) {
+        let bend = f64::from(channel.bend_cents.at(frame));
         let bend = if bend == 0.0 { 1.0 } else { cents_to_ratio(bend) };
         // At least one unit of phase, so that a voice cannot stand still for ever.
         self.step = ((self.ratio * bend).min(MAX_STEP) * ONE_FRAME as f64).round().max(1.0) as Phase;
+    }
+
+    fn begin_segment(&mut self, frame: Frames, channel: &Channel) {
+        self.set_step(frame, channel);
         let length = SEGMENT_FRAMES.min(self.envelope.frames_left()).min(self.fade_left()).max(1);
         let gain = self.segment.gain;
-        let end = self.gain_after(length);
+        let end = self.gain_after(length, frame, channel);
         let slope = |side: usize| match (gain.get(side), end.get(side)) {
             (Some(gain), Some(end)) => (end - gain) / length as f32,
             _ => 0.0,
@@ -248,14 +317,14 @@ impl Voice {
         region: &Region,
         frame: Frames,
         frames: usize,
-        bend_cents: Ramp,
+        channel: &Channel,
         kernel: Interpolation,
         bus: &mut [[f32; MAX_CHUNK]; 2],
     ) {
         let mut done = 0;
         while done < frames && !self.ended {
             if self.segment.left() == 0 {
-                self.begin_segment(frame + done as u64, bend_cents);
+                self.begin_segment(frame + done as u64, channel);
             }
             let wanted = (frames - done).min(self.segment.left() as usize);
             let count = self.read_stretch(region, done, wanted, kernel, bus);
@@ -263,7 +332,8 @@ impl Voice {
             done += count;
             if self.segment.left() == 0 {
                 self.pass(self.segment.length);
-                self.segment = Segment { gain: self.gain_after(0), ..Segment::default() };
+                let gain = self.gain_after(0, frame + done as u64, channel);
+                self.segment = Segment { gain, ..Segment::default() };
             }
         }
     }

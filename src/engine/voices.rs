@@ -8,8 +8,9 @@ use super::MAX_SAMPLERS;
 use super::event::{NoteId, SamplerIndex};
 use super::instruments::Instruments;
 use super::message::{Fact, Outgoing};
-use super::sampler::{Sampler, Stealing};
+use super::sampler::{Channel, Sampler, Stealing};
 use super::voice::{Start, Voice};
+use crate::instrument::Region;
 use crate::rt::collector::Outbox;
 use crate::units::Frames;
 
@@ -160,13 +161,57 @@ impl Voices {
         cut
     }
 
-    /// Lets go of the voices that match, each with its region at hand.
-    pub fn release(&mut self, instruments: &Instruments, matches: impl Fn(&Voice) -> bool) {
+    /// The keys of the voices that match are up; pedals of their channel may hold them.
+    pub fn let_go(&mut self, instruments: &Instruments, sampler: &Sampler, matches: impl Fn(&Voice) -> bool) {
+        self.with_region(instruments, sampler, matches, Voice::key_up);
+    }
+
+    /// A pedal of a channel went up.
+    pub fn release_pedals(
+        &mut self,
+        instruments: &Instruments,
+        sampler: &Sampler,
+        index: SamplerIndex,
+        channel: u8,
+    ) {
+        let matches = |voice: &Voice| voice.sampler == index && voice.channel == channel;
+        self.with_region(instruments, sampler, matches, Voice::pedal_up);
+    }
+
+    fn with_region(
+        &mut self,
+        instruments: &Instruments,
+        sampler: &Sampler,
+        matches: impl Fn(&Voice) -> bool,
+        act: impl Fn(&mut Voice, &Channel, Option<&Region>),
+    ) {
         for voice in self.list.iter_mut().filter(|voice| !voice.is_fading() && matches(voice)) {
             let region = instruments.version(voice.generation).and_then(|i| i.region(voice.region()));
-            voice.release(region);
-            Self::discount(&mut self.sounding, &mut self.sounding_of, voice);
+            if let Some(channel) = sampler.channel(voice.channel) {
+                act(voice, channel, region);
+                Self::discount(&mut self.sounding, &mut self.sounding_of, voice);
+            }
         }
+    }
+
+    /// Sostenuto of a channel went down.
+    pub fn hold_sostenuto(&mut self, sampler: SamplerIndex, channel: u8) {
+        self.of_channel(sampler, channel).for_each(Voice::catch);
+    }
+
+    /// Gain or pitch of a channel is about to move.
+    pub fn cut_segments(&mut self, sampler: SamplerIndex, channel: u8) {
+        self.of_channel(sampler, channel).for_each(Voice::cut_segment);
+    }
+
+    fn of_channel(&mut self, sampler: SamplerIndex, channel: u8) -> impl Iterator<Item = &mut Voice> {
+        self.list.iter_mut().filter(move |voice| voice.sampler == sampler && voice.channel == channel)
+    }
+
+    /// A note of a group starts: voices that it chokes fade, but for layers of the note itself.
+    pub fn choke(&mut self, start: &Start, group: u32) {
+        let (sampler, note) = (start.sampler, start.note);
+        self.fade(|voice| voice.sampler == sampler && voice.note != note && voice.is_choked_by(group));
     }
 
     /// Fades the voices that match.

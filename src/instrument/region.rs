@@ -36,6 +36,10 @@ pub struct Region {
     pub pan: f64,
     /// Once, one-shot or looped.
     pub playback: Playback,
+    /// A note in this group ends voices that are choked by it; 0 for none.
+    pub group: u32,
+    /// Group whose notes end this voice; 0 for none. Source: SFZ `group`, `off_by`.
+    pub choked_by: u32,
     /// Amplitude envelope.
     pub envelope: EnvelopeTimes,
 }
@@ -52,6 +56,8 @@ impl Region {
             gain: 1.0,
             pan: 0.0,
             playback: Playback::Once,
+            group: 0,
+            choked_by: 0,
             envelope: EnvelopeTimes::default(),
         }
     }

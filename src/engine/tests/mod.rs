@@ -1,6 +1,7 @@
 //! The engine's tests: events in, an exact buffer out. Samples are ramps, steps and constants, so that answers are
 //! arithmetic. Every `process` here also runs under the allocation guard (RT-1).
 
+mod controllers;
 mod lifetime;
 mod notes;
 mod parameters;
@@ -10,7 +11,7 @@ mod timing;
 
 use std::sync::Arc;
 
-use super::event::{Event, SamplerIndex, encode};
+use super::event::{Event, Late, SamplerIndex, encode};
 use super::message::{Command, Fact, Outgoing};
 use super::*;
 use crate::dsp::envelope::EnvelopeTimes;
@@ -118,7 +119,7 @@ impl Rig {
 }
 
 pub fn note_on(note: u32, key: f32, velocity: f32) -> Event {
-    Event::NoteOn { sampler: 0, channel: 0, note, key, velocity }
+    Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note, key, velocity }
 }
 
 pub fn release(note: u32) -> Event {

@@ -100,7 +100,10 @@ fn note_off_lets_go_of_its_key_on_its_channel_and_release_of_one_note() {
     rig.note_at(0, 1, 60.0);
     rig.note_at(0, 2, 60.0);
     rig.note_at(0, 3, 64.0);
-    rig.send_at(0, Event::NoteOn { sampler: 0, channel: 1, note: 4, key: 60.0, velocity: 100.0 });
+    rig.send_at(
+        0,
+        Event::NoteOn { sampler: 0, channel: 1, late: Late::Play, note: 4, key: 60.0, velocity: 100.0 },
+    );
     rig.render(10);
     rig.send(release(2));
     rig.render(1000);
@@ -212,7 +215,7 @@ fn a_stereo_recording_keeps_its_sides() {
 fn a_note_without_a_sound_is_counted_and_ends() {
     let mut rig = Rig::playing(config(), vec![Region { keys: 60..=60, ..constant(1.0, 10) }]);
     rig.send(note_on(1, 61.0, 100.0));
-    rig.send(Event::NoteOn { sampler: 0, channel: 5, note: 2, key: 60.0, velocity: 100.0 });
+    rig.send(Event::NoteOn { sampler: 0, channel: 5, late: Late::Play, note: 2, key: 60.0, velocity: 100.0 });
     assert!(rig.left(10).iter().all(|v| *v == 0.0));
     assert_eq!(rig.facts, [Fact::NoteEnded(0, 1), Fact::NoteEnded(0, 2)]);
     assert_eq!(rig.ends.counters.silent_notes.get(), 2);

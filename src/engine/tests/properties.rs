@@ -21,12 +21,20 @@ fn instrument() -> Vec<Region> {
     vec![
         Region {
             keys: 0..=70,
+            group: 1,
+            choked_by: 2,
             playback: Playback::Loop(Arc::new(sample_loop)),
             envelope,
             pan: -0.3,
             ..Region::of(looped)
         },
-        Region { keys: 40..=127, velocities: 50..=127, tune_cents: 7.0, ..Region::of(Arc::new(stereo)) },
+        Region {
+            group: 2,
+            keys: 40..=127,
+            velocities: 50..=127,
+            tune_cents: 7.0,
+            ..Region::of(Arc::new(stereo))
+        },
         Region { keys: 60..=127, playback: Playback::OneShot, pan: 0.8, ..Region::of(mono(noise)) },
     ]
 }
@@ -35,7 +43,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let sampler = 0;
     prop_oneof![
         8 => (1u32..40, 0u8..3, 20f32..110.0, 1f32..127.0)
-            .prop_map(move |(note, channel, key, velocity)| Event::NoteOn { sampler, channel, note, key: (key * 2.0).round() / 2.0, velocity }),
+            .prop_map(move |(note, channel, key, velocity)| Event::NoteOn { sampler, channel, late: Late::Play, note, key: (key * 2.0).round() / 2.0, velocity }),
         3 => (0u8..3, 20u8..110).prop_map(move |(channel, key)| Event::NoteOff { sampler, channel, key: key.into() }),
         4 => (1u32..40).prop_map(move |note| Event::Release { sampler, note }),
         2 => (0u8..3, -8192f32..8191.0).prop_map(move |(channel, value)| Event::PitchBend { sampler, channel, value }),
@@ -46,6 +54,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => prop::option::of(0u8..3).prop_map(move |channel| Event::AllNotesOff { sampler, channel }),
         1 => prop::option::of(0u8..3).prop_map(move |channel| Event::AllSoundOff { sampler, channel }),
         1 => (0u8..3, any::<bool>()).prop_map(move |(channel, on)| Event::Assign { sampler, channel, instrument: on.then_some(0) }),
+        1 => prop::option::of(1u32..40).prop_map(move |note| Event::Cancel { sampler, note }),
+        4 => (0u8..3, prop::sample::select(vec![7u8, 10, 11, 64, 66, 120, 121, 123, 1]), 0f32..127.0)
+            .prop_map(move |(channel, controller, value)| Event::Control { sampler, channel, controller, value }),
         1 => Just(Event::Panic),
     ]
 }

@@ -99,7 +99,14 @@ fn a_sampler_keeps_to_its_own_polyphony() {
     rig.send(Event::Assign { sampler: 1, channel: 0, instrument: Some(0) });
     for note in 1..=3 {
         rig.send(note_on(note, 60.0, 100.0));
-        rig.send(Event::NoteOn { sampler: 1, channel: 0, note, key: 60.0, velocity: 100.0 });
+        rig.send(Event::NoteOn {
+            sampler: 1,
+            channel: 0,
+            late: Late::Play,
+            note,
+            key: 60.0,
+            velocity: 100.0,
+        });
     }
     rig.render(1000);
     assert_eq!(rig.facts.iter().filter(|f| matches!(f, Fact::Stolen(1, 1))).count(), 1);

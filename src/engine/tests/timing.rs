@@ -45,6 +45,78 @@ fn late_events_sound_at_once_and_are_counted_with_how_late() {
     assert!((lateness.max - 100_000.0).abs() < 1e-6);
 }
 
+fn note_with(late: Late, note: u32) -> Event {
+    Event::NoteOn { sampler: 0, channel: 0, late, note, key: 60.0, velocity: 127.0 }
+}
+
+#[test]
+fn a_late_note_is_dropped_when_it_asks_to_be() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.render(1000);
+    rig.send_at(999, note_with(Late::Drop, 1));
+    rig.send_at(1000, note_with(Late::Drop, 2));
+    assert_eq!(rig.left(10)[9], CENTRE, "the one in time sounds");
+    assert_eq!(rig.facts, [Fact::NoteEnded(0, 1)]);
+    assert_eq!(rig.ends.counters.late_events.get(), 1, "and the other is counted");
+}
+
+#[test]
+fn a_late_note_that_skips_is_where_it_would_have_been() {
+    let envelope = EnvelopeTimes { attack_s: 0.01, decay_s: 0.05, sustain: 0.5, release_s: 1.0, ..held() };
+    let region = || Region { envelope, ..ramp(48_000) };
+    for key in [60.0, 67.0] {
+        let mut late = Rig::playing(config(), vec![region()]);
+        let mut on_time = Rig::playing(config(), vec![region()]);
+        late.render(3000);
+        for (rig, policy) in [(&mut late, Late::Skip), (&mut on_time, Late::Play)] {
+            rig.send_at(
+                1000,
+                Event::NoteOn { sampler: 0, channel: 0, late: policy, note: 1, key, velocity: 127.0 },
+            );
+        }
+        let expected = on_time.left(6000).split_off(3000);
+        let out = late.left(3000);
+        // It comes in over one segment; from then on it differs only in where the chords of the envelope's curve lie:
+        // (32·k/2400)²/8 of a value of 2000·1.5·0.7 is 4.
+        for (frame, (value, expected)) in out.iter().zip(&expected).enumerate().skip(32) {
+            assert!((value - expected).abs() <= 4.0, "frame {frame}: {value} not {expected}");
+        }
+        assert!(largest_step(&out[..32]) <= expected[32] / 32.0 * 1.1, "it comes in without a click");
+    }
+}
+
+#[test]
+fn a_note_that_skips_beyond_its_end_is_over() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 100)]);
+    rig.render(1000);
+    rig.send_at(500, note_with(Late::Skip, 1));
+    assert!(rig.left(100).iter().all(|v| *v == 0.0));
+    assert_eq!(rig.facts, [Fact::NoteEnded(0, 1)]);
+}
+
+#[test]
+fn cancelling_forgets_what_has_not_started_and_nothing_else() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.add_sampler(1, Sampler::new(8, Stealing::Quietest, 1.0));
+    rig.send(Event::Assign { sampler: 1, channel: 0, instrument: Some(0) });
+    for (frame, note) in [(0, 1), (100, 2), (200, 3), (300, 4)] {
+        rig.note_at(frame, note, 60.0);
+    }
+    rig.send_at(
+        300,
+        Event::NoteOn { sampler: 1, channel: 0, late: Late::Play, note: 4, key: 60.0, velocity: 127.0 },
+    );
+    rig.render(10);
+    rig.send(Event::Cancel { sampler: 0, note: Some(3) });
+    rig.send(Event::Cancel { sampler: 0, note: Some(1) });
+    rig.render(240);
+    assert_eq!((rig.voices(), &rig.facts[..]), (2, &[Fact::NoteEnded(0, 3)][..]));
+    rig.send(Event::Cancel { sampler: 0, note: None });
+    rig.render(100);
+    assert_eq!(rig.facts, [Fact::NoteEnded(0, 3), Fact::NoteEnded(0, 4)]);
+    assert_eq!(rig.voices(), 3, "the other sampler's note started");
+}
+
 #[test]
 fn late_events_keep_their_own_order() {
     let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
@@ -155,7 +227,7 @@ fn nonsense_records_are_counted_and_ignored() {
     let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
     rig.ends.lane.memory().push(&[f64::NAN; 8], 0);
     rig.ends.lane.memory().push(&[1e300; 8], 0);
-    rig.send(Event::NoteOn { sampler: 200, channel: 0, note: 1, key: 60.0, velocity: 1.0 });
+    rig.send(Event::NoteOn { sampler: 200, channel: 0, late: Late::Play, note: 1, key: 60.0, velocity: 1.0 });
     assert!(rig.left(64).iter().all(|v| *v == 0.0));
     assert_eq!(rig.ends.counters.malformed_records.get(), 2);
 }
