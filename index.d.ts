@@ -67,6 +67,12 @@ export type Backend =
 /** How values between a recording's frames are found; 'cubic' is a 4-point Hermite. */
 export type Interpolation = 'linear' | 'cubic';
 
+/**
+ * 'play': sound at once · 'drop': not at all · 'skip': start as far into the sample as it is late, so that the groove
+ * holds. Every late event is counted whichever it is.
+ */
+export type LatePolicy = 'play' | 'drop' | 'skip';
+
 export interface RealtimeOptions {
   /** Default 'fifo' (SCHED_FIFO). */
   policy?: 'fifo' | 'rr' | 'other';
@@ -91,6 +97,8 @@ export interface EngineOptions {
   polyphony?: number;
   /** Default 'cubic'. */
   interpolation?: Interpolation;
+  /** What becomes of notes whose time has passed when they arrive, unless they say; default 'play'. */
+  late?: LatePolicy;
   /** `false`: ask the kernel for nothing. */
   realtime?: RealtimeOptions | boolean;
 }
@@ -242,6 +250,8 @@ export interface NoteOptions {
   /** s until the note is let go; without it, until noteOff() or release(). */
   duration?: number;
   channel?: number;
+  /** Default: the engine's. */
+  late?: LatePolicy;
 }
 
 export interface SamplerEvents {
@@ -285,7 +295,21 @@ export class Sampler extends EventEmitter<SamplerEvents> {
 
   /** -8192..8191, two semitones either way; glides in 1.5 ms. */
   pitchBend(value: number, time?: number, channel?: number): void;
-  /** Lets go of all notes of a channel, or of all. */
+  /**
+   * MIDI controllers, 0..127 each: 7 volume, 10 pan, 11 expression (gliding, neutral until they are used), 64 sustain, 66
+   * sostenuto, 120 all sound off, 121 reset, 123 all notes off. Others change nothing yet.
+   */
+  controlChange(controller: number, value: number, time?: number, channel?: number): void;
+  /**
+   * Many events in one call: [time, status, data1, data2] × n, status and data as in MIDI (note-off 0x80, note-on 0x90,
+   * control change 0xB0, pitch bend 0xE0, plus the channel; keys and velocities may be fractional). Wrong events throw,
+   * and then none is taken. Returns how many were: fewer when the queue is full.
+   */
+  schedule(events: Float64Array): number;
+  /** Forgets a note, or all of this sampler, that is scheduled and has not started; what sounds goes on. */
+  cancel(id?: NoteId): void;
+
+  /** Lets go of all notes of a channel, or of all. Pedals hold what they hold. */
   allNotesOff(channel?: number, time?: number): void;
   /** All voices of a channel, or of all, fade in 6 ms. */
   allSoundOff(channel?: number, time?: number): void;
@@ -368,6 +392,10 @@ export interface SampleMetadata {
   tune?: number;
   gain?: number;
   pan?: number;
+  /** A note in this group ends voices that are `chokedBy` it: an open hat, say. Whole numbers; 0 is none. */
+  group?: number;
+  /** Group whose notes end this sample's voices, in 6 ms. */
+  chokedBy?: number;
 }
 
 /** Attack is linear, decay and release exponential (release falls by 80 dB in its time and is then exactly silent). */

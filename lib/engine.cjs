@@ -134,7 +134,7 @@ class Engine extends EventEmitter {
   static {
     access = (engine) =>
       typeof engine === 'object' && engine !== null && #handle in engine
-        ? { handle: engine.#handle, lane: engine.#lane }
+        ? { handle: engine.#handle, lane: engine.#lane, late: engine.#info.late }
         : undefined;
     register = (engine, serial, sampler) => {
       const samplers = engine.#samplers;
@@ -167,7 +167,7 @@ class Engine extends EventEmitter {
   }
 
   #send(op, value) {
-    this.#lane.push(op, 0, 0, 0, value, 0, Number.NaN, 0);
+    this.#lane.push(op, 0, 0, 0, value, 0, Number.NaN, 0, 0);
   }
 
   /** The native side must not hold this object: an engine nobody holds may go. */

@@ -63,14 +63,15 @@ class Lane {
   }
 
   /**
-   * Writes a record: operation, sampler, channel, note id, two numbers, seconds (NaN = now). Leaves `reserve` records
+   * Writes a record: operation, sampler, channel, note id, two numbers, seconds (NaN = now), and what
+   * becomes of it when it is late. Leaves `reserve` records
    * free. False: the lane was full, and that is counted.
    */
-  push(op, sampler, channel, note, a, b, time, reserve) {
+  push(op, sampler, channel, note, a, b, time, reserve, late) {
     const header = this.#header;
     const head = header[HEAD];
     if (((head - Atomics.load(header, TAIL)) | 0) + reserve > this.#mask)
-      return this.#full(op, sampler, channel, note, a, b, time, reserve);
+      return this.#full(op, sampler, channel, note, a, b, time, reserve, late);
     const records = this.#records;
     const at = (head & this.#mask) << 3;
     records[at] = op;
@@ -80,18 +81,19 @@ class Lane {
     records[at + 4] = a;
     records[at + 5] = b;
     records[at + 6] = time;
+    records[at + 7] = late;
     // The release that makes the record visible.
     Atomics.store(header, HEAD, (head + 1) | 0);
     if (this.#timer === null && !this.#offline) this.#watch();
     return true;
   }
 
-  #full(op, sampler, channel, note, a, b, time, reserve) {
+  #full(op, sampler, channel, note, a, b, time, reserve, late) {
     this.#handle.checkOpen();
     if (this.#offline) {
       // This thread is the audio thread, too: it makes room itself, however much is sent.
       this.#handle.takeIn();
-      if (this.received) return this.push(op, sampler, channel, note, a, b, time, reserve);
+      if (this.received) return this.push(op, sampler, channel, note, a, b, time, reserve, late);
     }
     Atomics.add(this.#header, DROPPED, 1);
     return false;

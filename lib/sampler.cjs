@@ -8,7 +8,21 @@ const { createInstrument, handleOf, loadInstrument } = require('./instrument.cjs
 const { layout } = require('./lane.cjs');
 const native = require('./native.cjs');
 
-const { noteOn, noteOff, release, pitchBend, allNotesOff, allSoundOff, noteReserve } = layout;
+const { noteOn, noteOff, release, pitchBend, allNotesOff, allSoundOff, cancel, control } = layout;
+const { noteReserve, latePolicies } = layout;
+
+/** Absent, or a finite number. */
+const isTime = (time) => time === undefined || (typeof time === 'number' && time - time === 0);
+
+const isNote = (note, velocity, time, channel) =>
+  typeof note === 'number' &&
+  note >= 0 &&
+  note <= 127 &&
+  typeof velocity === 'number' &&
+  velocity >= 0 &&
+  velocity <= 127 &&
+  isTime(time) &&
+  (channel & 15) === channel;
 
 /** Ids stay small integers, which cost no garbage in either runtime. */
 const LAST_ID = 2 ** 30;
@@ -22,6 +36,7 @@ class Sampler extends EventEmitter {
   #index;
   #next = 1;
   #open = true;
+  #late;
   #gain;
   #pan = 0;
   #muted = false;
@@ -37,6 +52,7 @@ class Sampler extends EventEmitter {
     if (way === undefined) native.checkCall('engine', [given]);
     this.#engine = engine;
     this.#lane = way.lane;
+    this.#late = way.late;
     this.#handle = new native.SamplerHandle(way.handle, own);
     this.#index = this.#handle.index();
     this.#gain = gain ?? 1;
@@ -115,43 +131,101 @@ class Sampler extends EventEmitter {
   }
 
   noteOn(note, velocity = 100, time = undefined, channel = 0) {
-    let at = Number.NaN;
-    if (time !== undefined) {
-      if (typeof time !== 'number') return this.#noteOnWith(note, velocity, time);
-      at = time;
-    }
-    if (
-      !(
-        typeof note === 'number' &&
-        note >= 0 &&
-        note <= 127 &&
-        typeof velocity === 'number' &&
-        velocity >= 0 &&
-        velocity <= 127 &&
-        (time === undefined || at - at === 0) &&
-        typeof channel === 'number' &&
-        (channel & 15) === channel &&
-        this.#open
-      )
-    ) {
+    if (time !== undefined && typeof time !== 'number') return this.#noteOnWith(note, velocity, time);
+    if (!isNote(note, velocity, time, channel) || !this.#open) {
       this.#refuse('noteOn', [note, velocity, time, channel]);
     }
-    const id = this.#next;
-    this.#next = id === LAST_ID ? 1 : id + 1;
-    return this.#lane.push(noteOn, this.#index, channel, id, note, velocity, at, noteReserve) ? id : 0;
+    return this.#start(note, velocity, time, channel, this.#late);
   }
 
   #noteOnWith(note, velocity, options) {
-    let sound = typeof options === 'object' && options !== null && !Array.isArray(options);
-    for (const name in options) sound &&= name === 'time' || name === 'duration' || name === 'channel';
-    const { time, duration, channel } = sound ? options : {};
+    let sound = typeof options === 'object' && options !== null;
+    for (const name in options) {
+      sound &&= name === 'time' || name === 'duration' || name === 'channel' || name === 'late';
+    }
+    const { time, duration, channel = 0, late } = sound ? options : {};
     sound &&= duration === undefined || (typeof duration === 'number' && duration >= 0 && duration <= 1e9);
-    if (!sound || typeof time === 'object') native.checkCall('noteOn', [note, velocity, options]);
-    const id = this.noteOn(note, velocity, time, channel);
+    const policy = late === undefined ? this.#late : latePolicies.indexOf(late);
+    if (!sound || policy < 0 || !isNote(note, velocity, time, channel) || !this.#open) {
+      this.#refuse('noteOn', [note, velocity, options]);
+    }
+    const id = this.#start(note, velocity, time, channel, policy);
     if (id !== 0 && duration !== undefined && velocity > 0) {
       this.release(id, (time ?? this.#engine.currentTime) + duration);
     }
     return id;
+  }
+
+  #start(note, velocity, time, channel, late) {
+    const id = this.#next;
+    this.#next = id === LAST_ID ? 1 : id + 1;
+    const at = time === undefined ? Number.NaN : time;
+    return this.#lane.push(noteOn, this.#index, channel, id, note, velocity, at, noteReserve, late) ? id : 0;
+  }
+
+  schedule(events) {
+    if (!(events instanceof Float64Array) || events.length % 4 !== 0) native.checkCall('schedule', [events]);
+    for (let i = 0; i < events.length; i += 4) {
+      const kind = events[i + 1] & 0xf0;
+      const sound =
+        isTime(events[i]) &&
+        Number.isInteger(events[i + 1]) &&
+        (kind === 0x90 ||
+          kind === 0x80 ||
+          kind === 0xe0 ||
+          (kind === 0xb0 && Number.isInteger(events[i + 2]))) &&
+        events[i + 1] <= 0xff &&
+        events[i + 2] >= 0 &&
+        events[i + 2] <= 127 &&
+        events[i + 3] >= 0 &&
+        events[i + 3] <= 127;
+      if (!sound) native.checkCall('schedule', [i / 4, ...events.subarray(i, i + 4)]);
+    }
+    if (!this.#open) this.#checkOpen();
+    for (let i = 0; i < events.length; i += 4) {
+      if (!this.#scheduleOne(events[i], events[i + 1], events[i + 2], events[i + 3])) return i / 4;
+    }
+    return events.length / 4;
+  }
+
+  #scheduleOne(time, status, a, b) {
+    const channel = status & 15;
+    switch (status & 0xf0) {
+      case 0x90:
+        // By MIDI a note-on with velocity 0 is a note-off, and must not be lost like one.
+        if (b > 0) return this.#start(a, b, time, channel, this.#late) !== 0;
+        return this.#lane.push(noteOff, this.#index, channel, 0, a, 0, time, 0, 0);
+      case 0x80:
+        return this.#lane.push(noteOff, this.#index, channel, 0, a, 0, time, 0, 0);
+      case 0xb0:
+        return this.#lane.push(control, this.#index, channel, 0, a, b, time, 0, 0);
+      default:
+        return this.#lane.push(pitchBend, this.#index, channel, 0, a + b * 128 - 8192, 0, time, 0, 0);
+    }
+  }
+
+  cancel(id = undefined) {
+    this.#refuse('cancel', [id]);
+    if (id !== 0) this.#lane.push(cancel, this.#index, 0, id ?? 0, 0, 0, Number.NaN, 0, 0);
+  }
+
+  controlChange(controller, value, time = undefined, channel = 0) {
+    if (
+      !(
+        typeof controller === 'number' &&
+        (controller & 127) === controller &&
+        typeof value === 'number' &&
+        value >= 0 &&
+        value <= 127 &&
+        isTime(time) &&
+        (channel & 15) === channel &&
+        this.#open
+      )
+    ) {
+      this.#refuse('controlChange', [controller, value, time, channel]);
+    }
+    const at = time === undefined ? Number.NaN : time;
+    this.#lane.push(control, this.#index, channel, 0, controller, value, at, 0, 0);
   }
 
   noteOff(note, time = undefined, channel = 0) {
@@ -160,7 +234,7 @@ class Sampler extends EventEmitter {
         typeof note === 'number' &&
         note >= 0 &&
         note <= 127 &&
-        (time === undefined || (typeof time === 'number' && time - time === 0)) &&
+        isTime(time) &&
         typeof channel === 'number' &&
         (channel & 15) === channel &&
         this.#open
@@ -168,22 +242,15 @@ class Sampler extends EventEmitter {
     ) {
       this.#refuse('noteOff', [note, time, channel]);
     }
-    this.#lane.push(noteOff, this.#index, channel, 0, note, 0, time === undefined ? Number.NaN : time, 0);
+    this.#lane.push(noteOff, this.#index, channel, 0, note, 0, time === undefined ? Number.NaN : time, 0, 0);
   }
 
   release(id, time = undefined) {
-    if (
-      !(
-        typeof id === 'number' &&
-        id >>> 0 === id &&
-        (time === undefined || (typeof time === 'number' && time - time === 0)) &&
-        this.#open
-      )
-    ) {
+    if (!(typeof id === 'number' && id >>> 0 === id && isTime(time) && this.#open)) {
       this.#refuse('release', [id, time]);
     }
     if (id === 0) return; // a note that was dropped
-    this.#lane.push(release, this.#index, 0, id, 0, 0, time === undefined ? Number.NaN : time, 0);
+    this.#lane.push(release, this.#index, 0, id, 0, 0, time === undefined ? Number.NaN : time, 0, 0);
   }
 
   pitchBend(value, time = undefined, channel = 0) {
@@ -192,7 +259,7 @@ class Sampler extends EventEmitter {
         typeof value === 'number' &&
         value >= -8192 &&
         value <= 8191 &&
-        (time === undefined || (typeof time === 'number' && time - time === 0)) &&
+        isTime(time) &&
         typeof channel === 'number' &&
         (channel & 15) === channel &&
         this.#open
@@ -200,7 +267,17 @@ class Sampler extends EventEmitter {
     ) {
       this.#refuse('pitchBend', [value, time, channel]);
     }
-    this.#lane.push(pitchBend, this.#index, channel, 0, value, 0, time === undefined ? Number.NaN : time, 0);
+    this.#lane.push(
+      pitchBend,
+      this.#index,
+      channel,
+      0,
+      value,
+      0,
+      time === undefined ? Number.NaN : time,
+      0,
+      0,
+    );
   }
 
   allNotesOff(channel = undefined, time = undefined) {
@@ -219,12 +296,12 @@ class Sampler extends EventEmitter {
 
   #all(call, op, channel, time) {
     this.#refuse(call, [channel, time]);
-    this.#lane.push(op, this.#index, channel ?? ALL_CHANNELS, 0, 0, 0, time ?? Number.NaN, 0);
+    this.#lane.push(op, this.#index, channel ?? ALL_CHANNELS, 0, 0, 0, time ?? Number.NaN, 0, 0);
   }
 
   #send(op, value) {
     this.#checkOpen();
-    this.#lane.push(op, this.#index, 0, 0, value, 0, Number.NaN, 0);
+    this.#lane.push(op, this.#index, 0, 0, value, 0, Number.NaN, 0, 0);
   }
 
   #checkOpen() {

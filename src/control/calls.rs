@@ -4,7 +4,7 @@
 //! error; Rust callers come here first. So the words stand in one place and the fast path stays fast.
 
 use super::error::{Error, Result};
-use super::options::LOAD_OPTIONS;
+use super::options::{LATE_POLICIES, LOAD_OPTIONS, late_policy};
 use super::value::{Options, Value, integer, number, time};
 
 fn at(arguments: &[Value], place: usize) -> &Value {
@@ -34,6 +34,31 @@ fn note_id(value: &Value) -> Result<()> {
 
 /// Most values that one call renders: 4 GiB of them, below what a Float32Array holds in either runtime.
 const MAX_RENDERED_VALUES: f64 = 1_073_741_824.0;
+
+/// `schedule()` looks at its events itself and comes here with the one that is wrong: `[place, time, status, data1,
+/// data2]`, or with what is no Float64Array.
+fn scheduled(arguments: &[Value]) -> Result<()> {
+    let [place, seconds, status, data @ ..] = arguments else {
+        return Err(Error::InvalidType(format!(
+            "schedule() takes a Float64Array of [time, status, data1, data2] × n, got {}",
+            at(arguments, 0)
+        )));
+    };
+    time(&format!("event {place}: time"), seconds)?;
+    let name = |what: &str| format!("event {place}: {what}");
+    let kind = integer(&name("status"), status, 0x80, 0xef, "")? & 0xf0;
+    for (what, value) in ["data1", "data2"].iter().zip(data) {
+        number(&name(what), value, 0.0, 127.0, "")?;
+    }
+    match kind {
+        0x80 | 0x90 | 0xe0 => Ok(()),
+        0xb0 => integer(&name("data1"), at(data, 0), 0, 127, " (a controller)").map(drop),
+        _ => Err(Error::InvalidArgument(format!(
+            "event {place}: status must be a note-off (0x80), note-on (0x90), control change (0xB0) or pitch bend \
+             (0xE0) plus the channel, got {status}"
+        ))),
+    }
+}
 
 /// What `node` calls a Float32Array; its values are not looked at here.
 pub const FLOATS: &str = "Float32Array";
@@ -92,8 +117,12 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
                 number("velocity", at(arguments, 1), 0.0, 127.0, "")?;
             }
             if let Value::Object(_) = at(arguments, 2) {
-                let options =
-                    Options::read("note options", at(arguments, 2), &["time", "duration", "channel"])?;
+                let options = Options::read(
+                    "note options",
+                    at(arguments, 2),
+                    &["time", "duration", "channel", "late"],
+                )?;
+                options.word("late", &LATE_POLICIES, late_policy)?;
                 time("time", options.get("time").unwrap_or(&Value::Undefined))?;
                 options.number("duration", 0.0, 1e9, " s")?;
                 channel(options.get("channel").unwrap_or(&Value::Undefined))?;
@@ -107,6 +136,18 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
             time("time", at(arguments, 1))?;
             channel(at(arguments, 2))?;
         }
+        "cancel" => {
+            if *at(arguments, 0) != Value::Undefined {
+                note_id(at(arguments, 0))?;
+            }
+        }
+        "controlChange" => {
+            integer("controller", at(arguments, 0), 0, 127, "")?;
+            number("value", at(arguments, 1), 0.0, 127.0, "")?;
+            time("time", at(arguments, 2))?;
+            channel(at(arguments, 3))?;
+        }
+        "schedule" => scheduled(arguments)?,
         "release" => {
             note_id(at(arguments, 0))?;
             time("time", at(arguments, 1))?;

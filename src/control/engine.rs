@@ -13,7 +13,7 @@ use super::places::Places;
 use super::port::{Mailbox, Port};
 use super::stats::{RealtimeInfo, Stats};
 use super::{lock, notifier};
-use crate::engine::event::{Event, NoteId, encode};
+use crate::engine::event::{Event, Late, NoteId, encode};
 use crate::engine::message::{Command, Fact, Outgoing};
 use crate::engine::{Engine as Core, EngineConfig, EngineCounters, EngineEnds};
 use crate::rt::collector::Collector;
@@ -32,6 +32,8 @@ pub struct EngineInfo {
     pub buffer_size: u32,
     /// Output channels.
     pub channels: u32,
+    /// What becomes of late notes that don't say.
+    pub late: Late,
 }
 
 /// Something that happened and may interest a user.
@@ -138,6 +140,7 @@ impl Engine {
             sample_rate: options.sample_rate.unwrap_or(DEFAULT_SAMPLE_RATE),
             buffer_size: options.buffer_size.unwrap_or(128),
             channels: options.channels.unwrap_or(2),
+            late: options.late.unwrap_or_default(),
         };
         let (core, ends) = Core::new(config(options, &info));
         Self::assemble(options, info, ends, Output::Offline(Box::new(core)), Arc::default())
@@ -188,6 +191,7 @@ impl Engine {
                     sample_rate: format.sample_rate,
                     buffer_size: format.buffer_size,
                     channels: u32::from(format.channels),
+                    late: options.late.unwrap_or_default(),
                 };
                 let (mut core, ends) = Core::new(config(options, &info));
                 made = Some((info, ends));
@@ -214,6 +218,7 @@ impl Engine {
             channels: Some(info.channels),
             polyphony: Some(options.polyphony.unwrap_or(DEFAULT_POLYPHONY)),
             interpolation: Some(options.interpolation.unwrap_or_default()),
+            late: Some(info.late),
             realtime: Some(options.realtime.unwrap_or_default()),
         };
         #[cfg(feature = "device")]

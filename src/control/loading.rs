@@ -134,6 +134,8 @@ pub struct Metadata {
     tune_cents: f64,
     gain: f64,
     pan: f64,
+    group: u32,
+    choked_by: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,8 +145,19 @@ enum LoopWish {
     OneShot,
 }
 
-const METADATA: [&str; 9] =
-    ["sampleRate", "channels", "rootNote", "keyRange", "velocityRange", "loop", "tune", "gain", "pan"];
+const METADATA: [&str; 11] = [
+    "sampleRate",
+    "channels",
+    "rootNote",
+    "keyRange",
+    "velocityRange",
+    "loop",
+    "tune",
+    "gain",
+    "pan",
+    "group",
+    "chokedBy",
+];
 
 /// Reads and checks the second argument of `addSample`.
 pub fn read_metadata(value: &Value) -> Result<Metadata> {
@@ -168,6 +181,8 @@ pub fn read_metadata(value: &Value) -> Result<Metadata> {
         tune_cents: options.number("tune", -12_000.0, 12_000.0, " cents")?.unwrap_or(0.0),
         gain: options.number("gain", 0.0, super::MAX_GAIN, "")?.unwrap_or(1.0),
         pan: options.number("pan", -1.0, 1.0, "")?.unwrap_or(0.0),
+        group: options.integer("group", 0, u32::MAX, "")?.unwrap_or(0),
+        choked_by: options.integer("chokedBy", 0, u32::MAX, "")?.unwrap_or(0),
     })
 }
 
@@ -234,6 +249,8 @@ pub fn make_region(
         tune_cents: metadata.tune_cents,
         gain: metadata.gain,
         pan: metadata.pan,
+        group: metadata.group,
+        choked_by: metadata.choked_by,
         ..Region::of(Arc::new(sample))
     };
     if let Some((start, end, wish)) = metadata.sample_loop {

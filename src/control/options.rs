@@ -4,6 +4,7 @@ use super::error::{Error, Result};
 use super::value::{Options, Value};
 use crate::dsp::interpolate::Interpolation;
 use crate::engine::Stealing;
+use crate::engine::event::Late;
 use crate::units::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
 
 /// Most output channels.
@@ -18,8 +19,17 @@ pub const DEFAULT_SAMPLE_RATE: u32 = 48_000;
 pub const BUFFER_SIZES: (u32, u32) = (8, 65_536);
 
 /// Names of all engine options, in the order of the documentation.
-pub const ENGINE_OPTIONS: [&str; 8] =
-    ["backend", "device", "sampleRate", "bufferSize", "channels", "polyphony", "interpolation", "realtime"];
+pub const ENGINE_OPTIONS: [&str; 9] = [
+    "backend",
+    "device",
+    "sampleRate",
+    "bufferSize",
+    "channels",
+    "polyphony",
+    "interpolation",
+    "late",
+    "realtime",
+];
 /// Names of the options that a sampler has on top.
 pub const SAMPLER_OPTIONS: [&str; 3] = ["polyphony", "gain", "stealing"];
 
@@ -47,8 +57,18 @@ pub struct EngineOptions {
     pub polyphony: Option<u32>,
     /// Kernel.
     pub interpolation: Option<Interpolation>,
+    /// What becomes of late notes that don't say.
+    pub late: Option<Late>,
     /// What to ask the kernel for.
     pub realtime: Option<Realtime>,
+}
+
+/// Words for [`Late`], in its order.
+pub const LATE_POLICIES: [&str; 3] = ["play", "drop", "skip"];
+
+/// A late policy by its name.
+pub fn late_policy(name: &str) -> Option<Late> {
+    LATE_POLICIES.iter().zip(Late::ALL).find(|(word, _)| **word == name).map(|(_, late)| late)
 }
 
 /// Real-time options.
@@ -109,6 +129,7 @@ impl EngineOptions {
             channels: options.integer("channels", 1, MAX_CHANNELS, "")?,
             polyphony: options.integer("polyphony", 1, MAX_POLYPHONY, " voices")?,
             interpolation: options.word("interpolation", &["linear", "cubic"], interpolation)?,
+            late: options.word("late", &LATE_POLICIES, late_policy)?,
             realtime: options.get("realtime").map(realtime).transpose()?,
         })
     }
@@ -152,6 +173,7 @@ impl EngineOptions {
             .or_else(|| differ("channels", &self.channels, &open.channels))
             .or_else(|| differ("polyphony", &self.polyphony, &open.polyphony))
             .or_else(|| differ("interpolation", &self.interpolation, &open.interpolation))
+            .or_else(|| differ("late", &self.late, &open.late))
             .or_else(|| differ("realtime", &self.realtime, &open.realtime))
     }
 }

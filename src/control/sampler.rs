@@ -12,7 +12,7 @@ use super::options::SamplerOptions;
 use super::port::Port;
 use super::value::Value;
 use crate::engine::Sampler as Core;
-use crate::engine::event::{CHANNELS, Event, Late, NoteId, SamplerIndex};
+use crate::engine::event::{CHANNELS, Event, NoteId, SamplerIndex};
 use crate::engine::message::Command;
 use crate::units::{Frames, seconds_to_frames};
 
@@ -131,7 +131,7 @@ impl Sampler {
         let event = Event::NoteOn {
             sampler: self.index,
             channel,
-            late: Late::Play,
+            late: self.engine().info().late,
             note,
             key: key as f32,
             velocity: velocity as f32,

@@ -8,7 +8,7 @@ use napi_derive::napi;
 
 use super::error::throw;
 use super::value;
-use crate::control::{self, Engine, EngineOptions, MAX_GAIN, NOTE_RESERVE, Notice, Port, op};
+use crate::control::{self, Engine, EngineOptions, LATE_POLICIES, MAX_GAIN, NOTE_RESERVE, Notice, Port, op};
 
 #[napi(object, object_from_js = false)]
 pub struct Info {
@@ -17,6 +17,7 @@ pub struct Info {
     pub sample_rate: u32,
     pub buffer_size: u32,
     pub channels: u32,
+    pub late: u32,
 }
 
 #[napi(object, object_from_js = false)]
@@ -92,6 +93,9 @@ pub struct LaneLayout {
     pub panic: u32,
     pub suspend: u32,
     pub resume: u32,
+    pub cancel: u32,
+    pub control: u32,
+    pub late_policies: Vec<&'static str>,
     pub note_reserve: u32,
     pub max_gain: f64,
 }
@@ -112,6 +116,9 @@ pub fn lane_layout() -> LaneLayout {
         panic: op::PANIC,
         suspend: op::SUSPEND,
         resume: op::RESUME,
+        cancel: op::CANCEL,
+        control: op::CONTROL,
+        late_policies: LATE_POLICIES.to_vec(),
         note_reserve: NOTE_RESERVE,
         max_gain: MAX_GAIN,
     }
@@ -179,6 +186,7 @@ impl EngineHandle {
             sample_rate: info.sample_rate,
             buffer_size: info.buffer_size,
             channels: info.channels,
+            late: info.late as u32,
         }
     }
 
