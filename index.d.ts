@@ -73,6 +73,15 @@ export type Interpolation = 'linear' | 'cubic';
  */
 export type LatePolicy = 'play' | 'drop' | 'skip';
 
+export interface LimiterOptions {
+  /** dBFS, -60..0, default -0.3. */
+  ceiling?: number;
+  /** s, 0..0.02, default 0. All sound is delayed by it, and the gain is down before a peak instead of at it. */
+  lookahead?: number;
+  /** s, time constant with which the gain comes back, 0.001..10, default 0.1. */
+  release?: number;
+}
+
 export interface RealtimeOptions {
   /** Default 'fifo' (SCHED_FIFO). */
   policy?: 'fifo' | 'rr' | 'other';
@@ -99,6 +108,8 @@ export interface EngineOptions {
   interpolation?: Interpolation;
   /** What becomes of notes whose time has passed when they arrive, unless they say; default 'play'. */
   late?: LatePolicy;
+  /** What holds the sum of all voices below the ceiling; default: on. Quieter material leaves it bit for bit as it came. */
+  limiter?: boolean | LimiterOptions;
   /** `false`: ask the kernel for nothing. */
   realtime?: RealtimeOptions | boolean;
 }
@@ -206,6 +217,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Master gain, 0..10000, default 1; reaches a new value in 5 ms. */
   gain: number;
 
+  /** Linear peak and RMS of left and right since the last call, of what left the engine. */
+  meter(): { peak: [left: number, right: number]; rms: [left: number, right: number] };
   stats(): Stats;
   /** All but `frames`, `voices`. */
   resetStats(): void;

@@ -97,6 +97,11 @@ class Engine extends EventEmitter {
     return this.#handle.stats();
   }
 
+  meter() {
+    const [peakLeft, peakRight, rmsLeft, rmsRight] = this.#handle.meter();
+    return { peak: [peakLeft, peakRight], rms: [rmsLeft, rmsRight] };
+  }
+
   resetStats() {
     this.#handle.resetStats();
   }

@@ -14,6 +14,9 @@ const { noteReserve, latePolicies } = layout;
 /** Absent, or a finite number. */
 const isTime = (time) => time === undefined || (typeof time === 'number' && time - time === 0);
 
+/** BigInts and symbols would throw in the arithmetic. */
+const isChannel = (channel) => typeof channel === 'number' && (channel & 15) === channel;
+
 const isNote = (note, velocity, time, channel) =>
   typeof note === 'number' &&
   note >= 0 &&
@@ -22,7 +25,7 @@ const isNote = (note, velocity, time, channel) =>
   velocity >= 0 &&
   velocity <= 127 &&
   isTime(time) &&
-  (channel & 15) === channel;
+  isChannel(channel);
 
 /** Ids stay small integers, which cost no garbage in either runtime. */
 const LAST_ID = 2 ** 30;
@@ -139,7 +142,7 @@ class Sampler extends EventEmitter {
   }
 
   #noteOnWith(note, velocity, options) {
-    let sound = typeof options === 'object' && options !== null;
+    let sound = typeof options === 'object' && options !== null && !Array.isArray(options);
     for (const name in options) {
       sound &&= name === 'time' || name === 'duration' || name === 'channel' || name === 'late';
     }
@@ -218,7 +221,7 @@ class Sampler extends EventEmitter {
         value >= 0 &&
         value <= 127 &&
         isTime(time) &&
-        (channel & 15) === channel &&
+        isChannel(channel) &&
         this.#open
       )
     ) {
@@ -235,8 +238,7 @@ class Sampler extends EventEmitter {
         note >= 0 &&
         note <= 127 &&
         isTime(time) &&
-        typeof channel === 'number' &&
-        (channel & 15) === channel &&
+        isChannel(channel) &&
         this.#open
       )
     ) {
@@ -260,8 +262,7 @@ class Sampler extends EventEmitter {
         value >= -8192 &&
         value <= 8191 &&
         isTime(time) &&
-        typeof channel === 'number' &&
-        (channel & 15) === channel &&
+        isChannel(channel) &&
         this.#open
       )
     ) {

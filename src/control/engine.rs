@@ -13,9 +13,10 @@ use super::places::Places;
 use super::port::{Mailbox, Port};
 use super::stats::{RealtimeInfo, Stats};
 use super::{lock, notifier};
+use crate::dsp::limiter::LimiterSettings;
 use crate::engine::event::{Event, Late, NoteId, encode};
 use crate::engine::message::{Command, Fact, Outgoing};
-use crate::engine::{Engine as Core, EngineConfig, EngineCounters, EngineEnds};
+use crate::engine::{Engine as Core, EngineConfig, EngineCounters, EngineEnds, Reading};
 use crate::rt::collector::Collector;
 use crate::rt::lane::LaneMemory;
 
@@ -219,6 +220,7 @@ impl Engine {
             polyphony: Some(options.polyphony.unwrap_or(DEFAULT_POLYPHONY)),
             interpolation: Some(options.interpolation.unwrap_or_default()),
             late: Some(info.late),
+            limiter: Some(options.limiter.unwrap_or(Some(LimiterSettings::default()))),
             realtime: Some(options.realtime.unwrap_or_default()),
         };
         #[cfg(feature = "device")]
@@ -326,6 +328,11 @@ impl Engine {
             Output::Stream(stream) => stream.output_latency(),
             _ => 0.0,
         }
+    }
+
+    /// Peak and RMS of both sides since they were last asked for.
+    pub fn meter(&self) -> Reading {
+        self.shared.counters.meter.read()
     }
 
     /// Counters, now.
@@ -436,6 +443,7 @@ fn config(options: &EngineOptions, info: &EngineInfo) -> EngineConfig {
         channels: info.channels as usize,
         polyphony: options.polyphony.unwrap_or(DEFAULT_POLYPHONY) as usize,
         interpolation: options.interpolation.unwrap_or_default(),
+        limiter: options.limiter.unwrap_or(Some(LimiterSettings::default())),
     }
 }
 

@@ -3,9 +3,10 @@
 use super::error::{Error, Result};
 use super::value::{Options, Value};
 use crate::dsp::interpolate::Interpolation;
+use crate::dsp::limiter::{LimiterSettings, MAX_LOOKAHEAD_S};
 use crate::engine::Stealing;
 use crate::engine::event::Late;
-use crate::units::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
+use crate::units::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, db_to_gain};
 
 /// Most output channels.
 pub const MAX_CHANNELS: u32 = 32;
@@ -19,7 +20,7 @@ pub const DEFAULT_SAMPLE_RATE: u32 = 48_000;
 pub const BUFFER_SIZES: (u32, u32) = (8, 65_536);
 
 /// Names of all engine options, in the order of the documentation.
-pub const ENGINE_OPTIONS: [&str; 9] = [
+pub const ENGINE_OPTIONS: [&str; 10] = [
     "backend",
     "device",
     "sampleRate",
@@ -28,6 +29,7 @@ pub const ENGINE_OPTIONS: [&str; 9] = [
     "polyphony",
     "interpolation",
     "late",
+    "limiter",
     "realtime",
 ];
 /// Names of the options that a sampler has on top.
@@ -59,6 +61,8 @@ pub struct EngineOptions {
     pub interpolation: Option<Interpolation>,
     /// What becomes of late notes that don't say.
     pub late: Option<Late>,
+    /// `Some(None)`: no limiter.
+    pub limiter: Option<Option<LimiterSettings>>,
     /// What to ask the kernel for.
     pub realtime: Option<Realtime>,
 }
@@ -130,6 +134,7 @@ impl EngineOptions {
             polyphony: options.integer("polyphony", 1, MAX_POLYPHONY, " voices")?,
             interpolation: options.word("interpolation", &["linear", "cubic"], interpolation)?,
             late: options.word("late", &LATE_POLICIES, late_policy)?,
+            limiter: options.get("limiter").map(limiter).transpose()?,
             realtime: options.get("realtime").map(realtime).transpose()?,
         })
     }
@@ -174,8 +179,31 @@ impl EngineOptions {
             .or_else(|| differ("polyphony", &self.polyphony, &open.polyphony))
             .or_else(|| differ("interpolation", &self.interpolation, &open.interpolation))
             .or_else(|| differ("late", &self.late, &open.late))
+            .or_else(|| differ("limiter", &self.limiter, &open.limiter))
             .or_else(|| differ("realtime", &self.realtime, &open.realtime))
     }
+}
+
+fn limiter(value: &Value) -> Result<Option<LimiterSettings>> {
+    match value {
+        Value::Bool(false) => return Ok(None),
+        Value::Bool(true) => return Ok(Some(LimiterSettings::default())),
+        Value::Object(_) => {}
+        other => {
+            return Err(Error::InvalidType(format!(
+                "limiter must be true, false or an object {{ ceiling, lookahead, release }}, got {other}"
+            )));
+        }
+    }
+    let options = Options::read("limiter options", value, &["ceiling", "lookahead", "release"])?;
+    let default = LimiterSettings::default();
+    Ok(Some(LimiterSettings {
+        ceiling: options
+            .number("ceiling", -60.0, 0.0, " dBFS")?
+            .map_or(default.ceiling, |ceiling| db_to_gain(ceiling) as f32),
+        lookahead_s: options.number("lookahead", 0.0, MAX_LOOKAHEAD_S, " s")?.unwrap_or(default.lookahead_s),
+        release_s: options.number("release", 0.001, 10.0, " s")?.unwrap_or(default.release_s),
+    }))
 }
 
 fn realtime(value: &Value) -> Result<Realtime> {

@@ -5,5 +5,6 @@
 
 pub mod envelope;
 pub mod interpolate;
+pub mod limiter;
 pub mod pan;
 pub mod ramp;

@@ -20,7 +20,7 @@ mod voices;
 #[cfg(test)]
 mod tests;
 
-pub use counters::EngineCounters;
+pub use counters::{EngineCounters, Reading};
 pub use instruments::{MAX_GENERATIONS, MAX_INSTRUMENTS};
 pub use sampler::{Sampler, Stealing};
 
@@ -29,12 +29,14 @@ use sampler::Controlled;
 use std::sync::Arc;
 
 use crate::dsp::interpolate::Interpolation;
+use crate::dsp::limiter::{Limiter, LimiterSettings};
 use crate::rt::collector::{Collector, Outbox, collector};
 use crate::rt::guard::Guard;
 use crate::rt::lane::{CLOCK_FADES, CLOCK_RUNS, CLOCK_STANDS, Delivery, LaneReceiver, LaneSender, lane};
 use crate::units::Frames;
 
 use crate::instrument::Instrument;
+use counters::Metering;
 use event::{Event, Late, NoteId, SamplerIndex, When};
 use instruments::Instruments;
 use message::{Command, Fact, Generation, Outgoing};
@@ -81,6 +83,8 @@ pub struct EngineConfig {
     pub polyphony: usize,
     /// Kernel of new voices.
     pub interpolation: Interpolation,
+    /// What holds the sum below the ceiling; `None`: nothing does.
+    pub limiter: Option<LimiterSettings>,
 }
 
 /// State of the clock.
@@ -118,6 +122,9 @@ pub struct Engine {
     outbox: Outbox<Outgoing>,
     counters: Arc<EngineCounters>,
     residue_decay: f32,
+    metering: Metering,
+    /// Frame up to which the meters have counted.
+    metered: Frames,
 }
 
 impl Engine {
@@ -140,13 +147,24 @@ impl Engine {
             samplers: (0..MAX_SAMPLERS).map(|_| None).collect(),
             instruments: Instruments::new(),
             voices: Voices::new(config.polyphony, ((STEAL_FADE_S * rate) as u32).max(1)),
-            output: Output::new(config.channels, (RAMP_S * rate) as u32),
+            output: Output::new(
+                config.channels,
+                (RAMP_S * rate) as u32,
+                config.limiter.map(|settings| Limiter::new(&settings, config.sample_rate)),
+            ),
             outbox,
             counters: counters.clone(),
             residue_decay: (-1.0 / (RESIDUE_TIME_CONSTANT_S * rate)).exp() as f32,
+            metering: Metering::default(),
+            metered: 0,
             config,
         };
         (engine, EngineEnds { lane: sender, collector, counters })
+    }
+
+    /// Frames by which the limiter's look-ahead delays everything.
+    pub fn latency(&self) -> usize {
+        self.output.latency()
     }
 
     /// First frame of the next block.
@@ -576,6 +594,9 @@ impl Engine {
                 let _ = self.outbox.discard(Outgoing::Sampler(index, sampler));
             }
         }
+        let frames = self.frame.saturating_sub(self.metered) as f64;
+        self.metered = self.frame;
+        self.metering.add(&self.counters.meter, frames, self.output.take_levels());
         let voices = self.voices.len();
         let state = match self.state {
             EngineState::Running => CLOCK_RUNS,

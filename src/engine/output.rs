@@ -1,6 +1,8 @@
-//! The way out: master bus, master gain, the gate of suspend and resume, and the last guard before the device.
+//! The way out: master bus, master gain, limiter, the gate of suspend and resume, meters, and the last guard before the
+//! device.
 
 use super::MAX_CHUNK;
+use crate::dsp::limiter::Limiter;
 use crate::dsp::ramp::Ramp;
 use crate::units::Frames;
 
@@ -11,16 +13,30 @@ pub struct Output {
     bus: [[f32; MAX_CHUNK]; 2],
     gain: Ramp,
     gate: Ramp,
+    limiter: Option<Limiter>,
+    /// Since the last reset, left and right.
+    levels: [Level; 2],
+}
+
+/// Peak and energy of one side since the meters were last read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Level {
+    /// Largest |value|.
+    pub peak: f32,
+    /// Sum of squares.
+    pub energy: f64,
 }
 
 impl Output {
-    pub fn new(channels: usize, ramp_frames: u32) -> Self {
+    pub fn new(channels: usize, ramp_frames: u32, limiter: Option<Limiter>) -> Self {
         Self {
             channels,
             ramp_frames: ramp_frames.max(1),
             bus: [[0.0; MAX_CHUNK]; 2],
             gain: Ramp::at_rest(1.0),
             gate: Ramp::at_rest(1.0),
+            limiter,
+            levels: [Level::default(); 2],
         }
     }
 
@@ -38,6 +54,16 @@ impl Output {
     /// Fades back in.
     pub fn open(&mut self, now: Frames) {
         self.gate.glide(1.0, now, self.ramp_frames);
+    }
+
+    /// What left since this was last asked.
+    pub fn take_levels(&mut self) -> [Level; 2] {
+        std::mem::take(&mut self.levels)
+    }
+
+    /// Frames by which the limiter delays.
+    pub fn latency(&self) -> usize {
+        self.limiter.as_ref().map_or(0, Limiter::latency)
     }
 
     /// The master bus for the next `frames`, silent.
@@ -61,13 +87,22 @@ impl Output {
     pub fn write(&mut self, frame: Frames, frames: usize, out: &mut [f32]) -> u64 {
         let (gain, gate) = (self.gain, self.gate);
         let mut replaced = 0;
-        for side in &mut self.bus {
-            let Some(side) = side.get_mut(..frames) else { continue };
-            gain.apply(frame, side);
+        let [left, right] = &mut self.bus;
+        let (Some(left), Some(right)) = (left.get_mut(..frames), right.get_mut(..frames)) else { return 0 };
+        gain.apply(frame, left);
+        gain.apply(frame, right);
+        if let Some(limiter) = &mut self.limiter {
+            limiter.process(left, right);
+        }
+        for (side, level) in [left, right].into_iter().zip(&mut self.levels) {
             gate.apply(frame, side);
-            for value in side.iter_mut().filter(|value| !value.is_finite()) {
-                *value = 0.0;
-                replaced += 1;
+            for value in side {
+                if !value.is_finite() {
+                    *value = 0.0;
+                    replaced += 1;
+                }
+                level.peak = level.peak.max(value.abs());
+                level.energy += f64::from(*value) * f64::from(*value);
             }
         }
         let [left, right] = &self.bus;

@@ -279,6 +279,13 @@ impl EngineHandle {
         }
     }
 
+    /// `[peak left, peak right, rms left, rms right]` since the last call.
+    #[napi(catch_unwind)]
+    pub fn meter(&self) -> Vec<f64> {
+        let reading = self.engine.meter();
+        [reading.peak, reading.rms].concat()
+    }
+
     #[napi(catch_unwind)]
     pub fn reset_stats(&self) {
         self.engine.reset_stats();

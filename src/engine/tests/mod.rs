@@ -15,6 +15,7 @@ use super::event::{Event, Late, SamplerIndex, encode};
 use super::message::{Command, Fact, Outgoing};
 use super::*;
 use crate::dsp::envelope::EnvelopeTimes;
+use crate::dsp::limiter::LimiterSettings;
 use crate::instrument::{Instrument, Region, Sample};
 
 pub const RATE: u32 = 48_000;
@@ -31,7 +32,13 @@ pub struct Rig {
 }
 
 pub fn config() -> EngineConfig {
-    EngineConfig { sample_rate: RATE, channels: 2, polyphony: 32, interpolation: Interpolation::Linear }
+    EngineConfig {
+        sample_rate: RATE,
+        channels: 2,
+        polyphony: 32,
+        interpolation: Interpolation::Linear,
+        limiter: None, // ramps count to thousands
+    }
 }
 
 impl Rig {

@@ -106,3 +106,35 @@ fn a_release_ends_in_exact_zeros() {
     assert!(out[(3 * RATE as usize + 101) * 2..].iter().all(|value| *value == 0.0));
     assert_eq!(rig.voices(), 0);
 }
+
+#[test]
+fn the_limiter_holds_the_sum_and_leaves_quieter_music_alone() {
+    let limiter = Some(LimiterSettings::default());
+    let mut loud = Rig::playing(EngineConfig { limiter, ..config() }, vec![sine(440.0, 48_000)]);
+    for note in 1..=8 {
+        loud.note_at(0, note, 60.0);
+    }
+    let out = loud.render(20_000);
+    let peak = out.iter().fold(0.0f32, |peak, value| peak.max(value.abs()));
+    assert_eq!(peak, LimiterSettings::default().ceiling);
+    let render = |limiter| {
+        let mut rig = Rig::playing(EngineConfig { limiter, ..config() }, vec![sine(440.0, 48_000)]);
+        rig.note_at(0, 1, 60.0);
+        bits(&rig.render(20_000))
+    };
+    assert_eq!(render(limiter), render(None));
+}
+
+#[test]
+fn meters_read_what_left_since_they_were_last_asked() {
+    let mut rig = Rig::playing(config(), vec![Region { pan: -1.0, ..constant(0.5, 300) }]);
+    rig.note_at(100, 1, 60.0);
+    rig.render_in(400, &[100]);
+    let meter = |rig: &Rig| rig.ends.counters.meter.read();
+    let reading = meter(&rig);
+    assert_eq!(reading.peak, [0.5, 0.0]);
+    // 300 of 400 frames at 0.5.
+    assert!((reading.rms[0] - (0.25f64 * 300.0 / 400.0).sqrt()).abs() < 1e-9, "{}", reading.rms[0]);
+    rig.render_in(400, &[100]);
+    assert_eq!(meter(&rig), Reading::default());
+}
