@@ -247,16 +247,16 @@ impl Engine {
     /// Late events keep the order of their times, but do not get before anything that was sent before them to happen
     /// now: `behind_now` says that there was such a thing.
     fn accept(&mut self, when: When, event: Event, grow: bool, behind_now: &mut bool) {
-        let frame = match when {
+        let (due, meant_for) = match when {
             When::Now => {
                 *behind_now = true;
-                self.frame
+                (self.frame, self.frame)
             }
             When::At(frame) => {
                 let late = self.frame.saturating_sub(frame);
                 self.counters.lateness_us.record(late as f64 * 1e6 / f64::from(self.config.sample_rate));
                 self.counters.late_events.add(u64::from(late > 0));
-                if *behind_now { frame.max(self.frame) } else { frame }
+                (if *behind_now { frame.max(self.frame) } else { frame }, frame)
             }
         };
         if grow && self.scheduler.room() == 0 {
@@ -264,9 +264,9 @@ impl Engine {
         }
         // The last quarter is kept for what ends sound: a lost note-off is worse than a lost note.
         let crowded = self.scheduler.room() <= self.scheduler.capacity() / 4;
-        if frame <= self.frame && crowded && !grow {
-            self.apply(frame, event);
-        } else if (crowded && !grow && event.is_note_on()) || !self.scheduler.insert(frame, event) {
+        if due <= self.frame && crowded && !grow {
+            self.apply(meant_for, event);
+        } else if (crowded && !grow && event.is_note_on()) || !self.scheduler.insert(due, meant_for, event) {
             self.counters.dropped_events.add(1);
         }
     }

@@ -18,7 +18,8 @@ type Slot = u32;
 /// The waiting events.
 pub struct Scheduler {
     heap: BinaryHeap<Reverse<(Frames, u64, Slot)>>,
-    slab: Vec<Option<Event>>,
+    /// Each with the frame it was meant for, which may lie before the one it is due on.
+    slab: Vec<Option<(Frames, Event)>>,
     free: Vec<Slot>,
     notes: NoteTable,
     arrivals: u64,
@@ -54,11 +55,11 @@ impl Scheduler {
         self.slab.len()
     }
 
-    /// Puts an event in line; `false` when the scheduler is full.
-    pub fn insert(&mut self, frame: Frames, event: Event) -> bool {
+    /// Puts an event in line for a frame; `false` when the scheduler is full.
+    pub fn insert(&mut self, frame: Frames, meant_for: Frames, event: Event) -> bool {
         let Some(slot) = self.free.pop() else { return false };
         if let Some(place) = self.slab.get_mut(slot as usize) {
-            *place = Some(event);
+            *place = Some((meant_for, event));
         }
         if let Event::NoteOn { sampler, note, .. } = event {
             self.notes.insert((sampler, note), slot);
@@ -77,15 +78,15 @@ impl Scheduler {
     /// The next event that is due at or before `frame`, with the frame it was meant for.
     pub fn pop_due(&mut self, frame: Frames) -> Option<(Frames, Event)> {
         while self.next_frame()? <= frame {
-            let Reverse((due, _, slot)) = self.heap.pop()?;
+            let Reverse((_, _, slot)) = self.heap.pop()?;
             self.free.push(slot);
             let event = self.slab.get_mut(slot as usize).and_then(Option::take);
-            if let Some(event) = event {
+            if let Some((meant_for, event)) = event {
                 if let Event::NoteOn { sampler, note, .. } = event {
                     self.notes.remove((sampler, note), slot);
                 }
                 self.count(event, -1);
-                return Some((due, event));
+                return Some((meant_for, event));
             }
         }
         None
@@ -95,7 +96,7 @@ impl Scheduler {
     pub fn cancel_note(&mut self, sampler: SamplerIndex, note: NoteId) -> bool {
         let Some(slot) = self.notes.take((sampler, note)) else { return false };
         let event = self.slab.get_mut(slot as usize).and_then(Option::take);
-        event.inspect(|event| self.count(*event, -1)).is_some()
+        event.inspect(|(_, event)| self.count(*event, -1)).is_some()
     }
 
     /// Events of a sampler that wait and have not been cancelled.
@@ -112,7 +113,8 @@ impl Scheduler {
     /// Forgets the notes of a sampler that have not started; hears of each.
     pub fn cancel_notes(&mut self, sampler: SamplerIndex, mut cancelled: impl FnMut(NoteId)) {
         for slot in 0..self.slab.len() {
-            let Some(Some(Event::NoteOn { sampler: whose, note, .. })) = self.slab.get(slot).copied() else {
+            let Some(Some((_, Event::NoteOn { sampler: whose, note, .. }))) = self.slab.get(slot).copied()
+            else {
                 continue;
             };
             if whose == sampler && self.cancel_note(sampler, note) {
@@ -138,7 +140,7 @@ impl Scheduler {
     fn forget(&mut self, unwanted: impl Fn(&Event) -> bool) {
         for slot in 0..self.slab.len() {
             let Some(place) = self.slab.get_mut(slot) else { continue };
-            let Some(event) = place.take_if(|event| unwanted(event)) else { continue };
+            let Some((_, event)) = place.take_if(|(_, event)| unwanted(event)) else { continue };
             self.count(event, -1);
             if let Event::NoteOn { sampler, note, .. } = event {
                 self.notes.remove((sampler, note), slot as Slot);
@@ -155,7 +157,7 @@ impl Scheduler {
         self.free.extend((old as Slot..new as Slot).rev());
         let mut notes = NoteTable::new(new);
         for (slot, event) in (0..).zip(&self.slab) {
-            if let Some(Event::NoteOn { sampler, note, .. }) = event {
+            if let Some((_, Event::NoteOn { sampler, note, .. })) = event {
                 notes.insert((*sampler, *note), slot);
             }
         }
@@ -265,7 +267,7 @@ mod tests {
     fn events_come_by_frame_and_then_by_arrival() {
         let mut scheduler = Scheduler::new(8);
         for (frame, id) in [(5, 1), (3, 2), (5, 3), (3, 4), (9, 5)] {
-            assert!(scheduler.insert(frame, note(id)));
+            assert!(scheduler.insert(frame, frame, note(id)));
         }
         let due: Vec<_> = std::iter::from_fn(|| scheduler.pop_due(5)).collect();
         assert_eq!(due, [(3, note(2)), (3, note(4)), (5, note(1)), (5, note(3))]);
@@ -275,17 +277,17 @@ mod tests {
     #[test]
     fn a_full_scheduler_refuses_and_recovers() {
         let mut scheduler = Scheduler::new(1);
-        assert!(scheduler.insert(1, note(1)));
-        assert!(!scheduler.insert(1, note(2)));
+        assert!(scheduler.insert(1, 1, note(1)));
+        assert!(!scheduler.insert(1, 1, note(2)));
         assert!(scheduler.pop_due(1).is_some());
-        assert!(scheduler.insert(1, note(2)));
+        assert!(scheduler.insert(1, 1, note(2)));
     }
 
     #[test]
     fn a_cancelled_note_never_comes_out_and_frees_its_place_on_its_frame() {
         let mut scheduler = Scheduler::new(2);
-        scheduler.insert(5, note(1));
-        scheduler.insert(6, note(2));
+        scheduler.insert(5, 5, note(1));
+        scheduler.insert(6, 6, note(2));
         assert!(scheduler.cancel_note(0, 1));
         assert!(!scheduler.cancel_note(0, 1));
         assert!(!scheduler.cancel_note(1, 2));
@@ -296,12 +298,12 @@ mod tests {
     #[test]
     fn clearing_spares_other_samplers_and_the_engines_state() {
         let mut scheduler = Scheduler::new(8);
-        scheduler.insert(1, note(1));
-        scheduler.insert(2, Event::NoteOff { sampler: 3, channel: 0, key: 1.0 });
-        scheduler.insert(3, Event::Resume);
+        scheduler.insert(1, 1, note(1));
+        scheduler.insert(2, 2, Event::NoteOff { sampler: 3, channel: 0, key: 1.0 });
+        scheduler.insert(3, 3, Event::Resume);
         scheduler.clear(Some(0));
         assert_eq!(scheduler.pop_due(2), Some((2, Event::NoteOff { sampler: 3, channel: 0, key: 1.0 })));
-        scheduler.insert(4, note(2));
+        scheduler.insert(4, 4, note(2));
         scheduler.clear(None);
         assert_eq!(scheduler.pop_due(9), Some((3, Event::Resume)));
         assert_eq!(scheduler.pop_due(9), None);
@@ -314,7 +316,7 @@ mod tests {
             if scheduler.room() == 0 {
                 scheduler.grow();
             }
-            assert!(scheduler.insert(u64::from(id % 7), note(id)));
+            assert!(scheduler.insert(u64::from(id % 7), 0, note(id)));
         }
         assert!(scheduler.cancel_note(0, 500));
         assert_eq!(std::iter::from_fn(|| scheduler.pop_due(7)).count(), 999);
@@ -331,7 +333,7 @@ mod tests {
                         if model.iter().any(|(_, _, known)| *known == id) {
                             continue;
                         }
-                        if scheduler.insert(frame, note(id)) {
+                        if scheduler.insert(frame, frame, note(id)) {
                             model.push((frame, arrival, id));
                         }
                     }

@@ -61,6 +61,17 @@ fn a_late_note_is_dropped_when_it_asks_to_be() {
 }
 
 #[test]
+fn a_late_note_behind_something_sent_for_now_is_no_less_late() {
+    let mut rig = Rig::playing(config(), vec![ramp(48_000)]);
+    rig.render(1000);
+    rig.send(Event::MasterGain { gain: 1.0 });
+    rig.send_at(500, note_with(Late::Drop, 1));
+    rig.send_at(500, note_with(Late::Skip, 2));
+    assert_eq!(rig.left(101)[100], 600.0 * CENTRE);
+    assert_eq!(rig.facts, [Fact::NoteEnded(0, 1)]);
+}
+
+#[test]
 fn a_late_note_that_skips_is_where_it_would_have_been() {
     let envelope = EnvelopeTimes { attack_s: 0.01, decay_s: 0.05, sustain: 0.5, release_s: 1.0, ..held() };
     let region = || Region { envelope, ..ramp(48_000) };
@@ -132,7 +143,10 @@ fn a_late_event_does_not_get_before_what_was_sent_before_it_to_happen_now() {
     let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
     rig.render(1000);
     rig.send(Event::Assign { sampler: 0, channel: 7, instrument: Some(0) });
-    rig.send_at(900, Event::NoteOn { sampler: 0, channel: 7, note: 1, key: 60.0, velocity: 127.0 });
+    rig.send_at(
+        900,
+        Event::NoteOn { sampler: 0, channel: 7, late: Late::Play, note: 1, key: 60.0, velocity: 127.0 },
+    );
     assert_eq!(rig.left(1)[0], CENTRE);
 }
 
