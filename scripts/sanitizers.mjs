@@ -3,7 +3,7 @@
 // - realtime: Engine::process is marked as a function that must not block; allocation, I/O, locks and sleeps under it
 //   end the test run (RT-1, RT-2).
 // - thread: the lanes and counters, two threads each (RT-9).
-// - miri: the same under Miri, where the toolchain has it.
+// - miri: the same and the interpolation kernels under Miri, where the toolchain has it.
 //
 // Where nightly or one of its parts is missing, a stage is not run, and says why.
 import { spawnSync } from 'node:child_process';
@@ -67,7 +67,7 @@ export const sanitizers = [
   {
     name: 'miri',
     reason: missingMiri(),
-    command: ['cargo', '+nightly', 'miri', 'test', '--no-default-features', '--lib', 'rt::'],
+    command: [...'cargo +nightly miri test --no-default-features --lib --'.split(' '), 'rt::', 'dsp::interpolate'],
     env: {},
   },
 ];

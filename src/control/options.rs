@@ -120,11 +120,8 @@ impl EngineOptions {
 
     fn from_options(options: &Options<'_>) -> Result<Self> {
         let backend = |name: &str| BACKENDS.into_iter().find(|backend| *backend == name);
-        let interpolation = |name: &str| match name {
-            "linear" => Some(Interpolation::Linear),
-            "cubic" => Some(Interpolation::Cubic),
-            _ => None,
-        };
+        let interpolation =
+            |name: &str| Interpolation::ALL.into_iter().find(|interpolation| interpolation.name() == name);
         Ok(Self {
             backend: options.word("backend", &BACKENDS, backend)?,
             device: options.string("device")?,
@@ -132,7 +129,11 @@ impl EngineOptions {
             buffer_size: options.integer("bufferSize", BUFFER_SIZES.0, BUFFER_SIZES.1, " frames")?,
             channels: options.integer("channels", 1, MAX_CHANNELS, "")?,
             polyphony: options.integer("polyphony", 1, MAX_POLYPHONY, " voices")?,
-            interpolation: options.word("interpolation", &["linear", "cubic"], interpolation)?,
+            interpolation: options.word(
+                "interpolation",
+                &Interpolation::ALL.map(Interpolation::name),
+                interpolation,
+            )?,
             late: options.word("late", &LATE_POLICIES, late_policy)?,
             limiter: options.get("limiter").map(limiter).transpose()?,
             realtime: options.get("realtime").map(realtime).transpose()?,

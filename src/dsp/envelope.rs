@@ -131,6 +131,11 @@ impl Envelope {
         }
     }
 
+    /// Whether the level stands still until the stage ends.
+    pub fn is_flat(&self) -> bool {
+        matches!(self.stage, Stage::Delay | Stage::Hold | Stage::Sustain)
+    }
+
     /// Frames until the stage ends; `u32::MAX` in a stage without an end.
     pub fn frames_left(&self) -> u32 {
         self.length().map_or(u32::MAX, |length| length.saturating_sub(self.position))

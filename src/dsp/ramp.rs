@@ -57,9 +57,34 @@ impl Ramp {
     }
 }
 
+/// Adds values to `out` with a gain that runs straight: `gain + slope · n` for frame n, the first of them `first`.
+/// Returns what was added last. No branches: the compiler makes vectors of it, as wide as its caller allows.
+#[inline(always)]
+pub fn add_line(out: &mut [f32], values: &[f32], gain: f32, slope: f32, first: u32) -> Option<f32> {
+    let at = |n: usize| gain + slope * (first as i32).wrapping_add(n as i32) as f32;
+    for (n, (out, value)) in out.iter_mut().zip(values).enumerate() {
+        *out += value * at(n);
+    }
+    let count = out.len().min(values.len());
+    values.get(count.checked_sub(1)?).map(|value| value * at(count - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_gain_is_added_frame_by_frame() {
+        // All exact: small integers and quarters.
+        let values: Vec<f32> = (0..37).map(|n| n as f32).collect();
+        let mut out = vec![1.0; 40];
+        let last = add_line(&mut out, &values, 2.0, 0.25, 3);
+        for (n, value) in out.iter().enumerate() {
+            assert_eq!(*value, if n < 37 { 1.0 + n as f32 * (2.0 + 0.25 * (3 + n) as f32) } else { 1.0 });
+        }
+        assert_eq!(last, Some(36.0 * (2.0 + 0.25 * 39.0)));
+        assert_eq!(add_line(&mut out, &[], 1.0, 1.0, 0), None);
+    }
 
     #[test]
     fn a_glide_is_a_straight_line_that_stays() {

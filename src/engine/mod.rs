@@ -28,7 +28,7 @@ use sampler::Controlled;
 
 use std::sync::Arc;
 
-use crate::dsp::interpolate::Interpolation;
+use crate::dsp::interpolate::{Interpolation, Kernel};
 use crate::dsp::limiter::{Limiter, LimiterSettings};
 use crate::rt::collector::{Collector, Outbox, collector};
 use crate::rt::guard::Guard;
@@ -42,7 +42,7 @@ use instruments::Instruments;
 use message::{Command, Fact, Generation, Outgoing};
 use output::Output;
 use scheduler::Scheduler;
-use voice::{Start, Voice};
+use voice::{Reader, Start, Voice};
 use voices::{Room, Voices};
 
 /// Frames rendered at a time: small enough for every bus to stay in the first-level cache.
@@ -111,6 +111,7 @@ pub struct EngineEnds {
 /// The engine.
 pub struct Engine {
     config: EngineConfig,
+    reader: Reader,
     frame: Frames,
     state: EngineState,
     lanes: Vec<Option<Box<LaneReceiver<Command>>>>,
@@ -157,6 +158,7 @@ impl Engine {
             residue_decay: (-1.0 / (RESIDUE_TIME_CONSTANT_S * rate)).exp() as f32,
             metering: Metering::default(),
             metered: 0,
+            reader: Reader::new(Kernel::new(config.interpolation)),
             config,
         };
         (engine, EngineEnds { lane: sender, collector, counters })
@@ -545,7 +547,7 @@ impl Engine {
     // ── what sounds
 
     fn render_chunk(&mut self, frames: usize, out: &mut [f32]) {
-        let Self { voices, samplers, instruments, output, outbox, counters, .. } = self;
+        let Self { voices, samplers, instruments, output, outbox, counters, reader, .. } = self;
         output.open_bus(frames);
         for sampler in samplers.iter_mut().flatten().filter(|sampler| sampler.sounds()) {
             sampler.open_bus(frames);
@@ -558,7 +560,7 @@ impl Engine {
                 continue;
             };
             let Some(channel) = sampler.channel(voice.channel).copied() else { continue };
-            voice.render(region, self.frame, frames, &channel, self.config.interpolation, sampler.bus());
+            voice.render(region, self.frame, frames, &channel, reader, sampler.bus());
         }
         for sampler in samplers.iter_mut().flatten().filter(|sampler| sampler.sounds()) {
             sampler.mix(self.frame, frames, self.residue_decay, output.bus());

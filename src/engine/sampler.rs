@@ -63,6 +63,11 @@ impl Default for Channel {
 }
 
 impl Channel {
+    /// Whether its pitch or gain changes at or after this frame.
+    pub fn moves_at(&self, frame: Frames) -> bool {
+        self.bend_cents.moves_at(frame) || self.gain.iter().any(|ramp| ramp.moves_at(frame))
+    }
+
     fn turn(&mut self, now: Frames, ramp_frames: u32) {
         // General MIDI Level 1 Developer Guidelines: 40·log10(v/127) dB for volume and for expression.
         let gain = ((self.volume / 127.0) * (self.expression / 127.0)).powi(2);

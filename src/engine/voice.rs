@@ -1,16 +1,16 @@
 //! A voice: one region being played.
 //!
-//! What changes slowly (envelope, pitch) is computed once per *segment*, at most [`SEGMENT_FRAMES`] frames, and runs
-//! in a straight line within it. Segments are counted from the voice's own start and cut wherever an event or a stage
-//! of the envelope falls, so that a note has the same bits wherever it starts and however the render is cut
-//! into blocks (RT-6).
+//! What changes slowly (envelope, pitch) is computed once per *segment*, at most [`SEGMENT_FRAMES`] frames, or
+//! [`STILL_FRAMES`] while neither changes, and runs in a straight line within it. Segments are counted from the voice's
+//! own start and cut wherever an event or a stage of the envelope falls, so that a note has the same bits wherever it
+//! starts and however the render is cut into blocks (RT-6).
 
 use super::MAX_CHUNK;
 use super::event::{NoteId, SamplerIndex};
 use super::message::Generation;
 use super::sampler::Channel;
 use crate::dsp::envelope::Envelope;
-use crate::dsp::interpolate::{self, Interpolation, ONE_FRAME, Phase};
+use crate::dsp::interpolate::{Kernel, ONE_FRAME, Phase};
 use crate::dsp::pan;
 use crate::instrument::{GUARD_FRAMES, LoopMode, Playback, Region};
 use crate::units::{Frames, cents_to_ratio, velocity_to_gain};
@@ -18,6 +18,23 @@ use crate::units::{Frames, cents_to_ratio, velocity_to_gain};
 /// Longest stretch in which gain runs straight and pitch stands still: 0.67 ms at 48 kHz. The chord of an exponential
 /// release of 100 ms over it is off by (32·k/4800)²/8 = 0.05 % at most.
 const SEGMENT_FRAMES: u32 = 32;
+
+/// The same while gain and pitch stand still: a voice that is held costs no more than its kernel. A line without slope
+/// has the same bits however it is cut, and what changes it, an event, cuts the segment.
+const STILL_FRAMES: u32 = MAX_CHUNK as u32;
+
+/// What voices read recordings with.
+pub struct Reader {
+    pub kernel: Kernel,
+    /// Planar, one segment.
+    scratch: [[f32; STILL_FRAMES as usize]; 2],
+}
+
+impl Reader {
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel, scratch: [[0.0; STILL_FRAMES as usize]; 2] }
+    }
+}
 
 /// Fastest a recording is read, frames per frame: ten octaves up.
 const MAX_STEP: f64 = 1024.0;
@@ -295,13 +312,21 @@ impl Voice {
     fn set_step(&mut self, frame: Frames, channel: &Channel) {
         let bend = f64::from(channel.bend_cents.at(frame));
         let bend = if bend == 0.0 { 1.0 } else { cents_to_ratio(bend) };
-        // At least one unit of phase, so that a voice cannot stand still for ever.
-        self.step = ((self.ratio * bend).min(MAX_STEP) * ONE_FRAME as f64).round().max(1.0) as Phase;
+        // At least one unit of phase, so that a voice cannot stand still for ever. Rounded by adding a half, which is
+        // exact here (2⁴² fits f64 with room) and, unlike `round`, no call into the maths library; by way of i64, for
+        // which processors have an instruction.
+        self.step = ((self.ratio * bend).min(MAX_STEP) * ONE_FRAME as f64 + 0.5).max(1.0) as i64 as Phase;
     }
 
     fn begin_segment(&mut self, frame: Frames, channel: &Channel) {
         self.set_step(frame, channel);
-        let length = SEGMENT_FRAMES.min(self.envelope.frames_left()).min(self.fade_left()).max(1);
+        // Nothing moves and nothing is to be caught up with: a note that skipped comes in over a short segment.
+        let still = self.fade.is_none()
+            && self.envelope.is_flat()
+            && !channel.moves_at(frame)
+            && self.segment.gain == self.gain_after(0, frame, channel);
+        let longest = if still { STILL_FRAMES } else { SEGMENT_FRAMES };
+        let length = longest.min(self.envelope.frames_left()).min(self.fade_left()).max(1);
         let gain = self.segment.gain;
         let end = self.gain_after(length, frame, channel);
         let slope = |side: usize| match (gain.get(side), end.get(side)) {
@@ -318,7 +343,7 @@ impl Voice {
         frame: Frames,
         frames: usize,
         channel: &Channel,
-        kernel: Interpolation,
+        reader: &mut Reader,
         bus: &mut [[f32; MAX_CHUNK]; 2],
     ) {
         let mut done = 0;
@@ -327,7 +352,7 @@ impl Voice {
                 self.begin_segment(frame + done as u64, channel);
             }
             let wanted = (frames - done).min(self.segment.left() as usize);
-            let count = self.read_stretch(region, done, wanted, kernel, bus);
+            let count = self.read_stretch(region, done, wanted, reader, bus);
             self.segment.at += count as u32;
             done += count;
             if self.segment.left() == 0 {
@@ -344,10 +369,11 @@ impl Voice {
         region: &Region,
         at: usize,
         wanted: usize,
-        kernel: Interpolation,
+        reader: &mut Reader,
         bus: &mut [[f32; MAX_CHUNK]; 2],
     ) -> usize {
         let sample = &region.sample;
+        let kernel = reader.kernel;
         let frame = |n: u32| Phase::from(n) * ONE_FRAME;
         let (data, origin, until) = match &region.playback {
             Playback::Loop(sample_loop) if self.looping => {
@@ -372,7 +398,7 @@ impl Voice {
             _ => (
                 sample.guarded(),
                 -(GUARD_FRAMES as i64),
-                frame(sample.frames()) + frame(kernel.frames_before()),
+                frame(sample.frames()) + frame(kernel.frames_before(self.step)),
             ),
         };
         if self.position >= until {
@@ -382,29 +408,27 @@ impl Voice {
         let reachable = (until - self.position).div_ceil(self.step);
         let count = wanted.min(usize::try_from(reachable).unwrap_or(usize::MAX));
         let position = self.position.wrapping_sub((origin as u64).wrapping_mul(ONE_FRAME));
-        let mut scratch = [[0.0f32; SEGMENT_FRAMES as usize]; 2];
-        let [left, right] = &mut scratch;
+        let [left, right] = &mut reader.scratch;
         let (Some(left), Some(right)) = (left.get_mut(..count), right.get_mut(..count)) else {
             self.ended = true;
             return 0;
         };
-        if sample.channels() == 1 {
-            interpolate::read_mono(kernel, data, position, self.step, left);
-            right.copy_from_slice(left);
+        let stereo = sample.channels() == 2;
+        if stereo {
+            kernel.read_stereo(data, position, self.step, left, right);
         } else {
-            interpolate::read_stereo(kernel, data, position, self.step, left, right);
+            kernel.read_mono(data, position, self.step, left);
         }
         self.position += self.step * count as u64;
         // Known on the frame of the end, not when the next is asked for: an event there finds the voice free.
         self.ended |= !self.looping && self.position >= until;
-        for (side, (bus, values)) in bus.iter_mut().zip([left, right]).enumerate() {
-            let first = self.segment.at;
-            for ((i, out), value) in (first..).zip(bus.iter_mut().skip(at)).zip(values.iter()) {
-                let value = value * self.segment.gain_at(side, i);
-                *out += value;
-                if let Some(last) = self.last.get_mut(side) {
-                    *last = value;
-                }
+        let Segment { at: first, gain, slope, .. } = self.segment;
+        let sides = [&*left, if stereo { &*right } else { &*left }];
+        let lines = gain.into_iter().zip(slope);
+        for (((bus, values), (gain, slope)), last) in bus.iter_mut().zip(sides).zip(lines).zip(&mut self.last)
+        {
+            if let Some(out) = bus.get_mut(at..at + count) {
+                *last = kernel.add_line(out, values, gain, slope, first).unwrap_or(*last);
             }
         }
         self.sounded = true;

@@ -1,7 +1,11 @@
 //! A recorded sound in memory.
 
+use crate::dsp::interpolate::MAX_TAPS;
+
 /// Silent frames before the first and after the last: no kernel reaches further, so none checks bounds at the ends.
-pub const GUARD_FRAMES: usize = 32;
+/// One that takes n frames together reaches n/2 − 1 back from the first position, and rings until its first tap has
+/// left the recording, so n − 1 frames past the end.
+pub const GUARD_FRAMES: usize = MAX_TAPS;
 
 /// Longest sample, in frames: positions are 32.32 fixed point, and half of the range is kept free for arithmetic.
 pub const MAX_SAMPLE_FRAMES: usize = 1 << 31;
@@ -99,7 +103,8 @@ mod tests {
         assert_eq!(sample.frames(), 2);
         assert_eq!(sample.interleaved(), [1.0, -1.0, 0.5, -0.5]);
         assert_eq!(sample.guarded().len(), (2 + 2 * GUARD_FRAMES) * 2);
-        assert!(sample.guarded()[..64].iter().chain(&sample.guarded()[68..]).all(|v| *v == 0.0));
+        let (before, after) = (2 * GUARD_FRAMES, 2 * GUARD_FRAMES + 4);
+        assert!(sample.guarded()[..before].iter().chain(&sample.guarded()[after..]).all(|v| *v == 0.0));
         assert_eq!([sample.value(-1, 0), sample.value(1, 1), sample.value(2, 0)], [0.0, -0.5, 0.0]);
         assert_eq!(sample.value(-1000, 0), 0.0);
     }

@@ -9,7 +9,8 @@
 //!
 //! and every tap it takes, at any speed, is the frame that a loop unrolled for ever would have there.
 
-use super::{GUARD_FRAMES, Sample};
+use super::Sample;
+use crate::dsp::interpolate::MAX_TAPS;
 use std::sync::Arc;
 
 /// What a loop does when the key is let go.
@@ -21,11 +22,12 @@ pub enum LoopMode {
     Sustain,
 }
 
-/// Frames before the loop's end at which the seam begins, and behind it at which it ends.
-const SEAM_FRAMES: u32 = GUARD_FRAMES as u32;
+/// Frames before the loop's end at which the seam begins, and behind it at which it ends: as far as a kernel reaches
+/// to one side.
+const SEAM_FRAMES: u32 = MAX_TAPS as u32 / 2;
 
 /// Loops shorter than this are unrolled until they are not: the playhead must find plain data between two seams.
-const MIN_LOOP_FRAMES: u32 = 256;
+const MIN_LOOP_FRAMES: u32 = 8 * SEAM_FRAMES;
 
 /// A loop of one sample.
 #[derive(Debug)]
@@ -119,27 +121,27 @@ mod tests {
 
     #[test]
     fn the_seam_continues_with_the_loops_start() {
-        let (looped, sample) = SampleLoop::new(&ramp(1000), 100, 500, LoopMode::Continuous).unwrap();
+        let (looped, sample) = SampleLoop::new(&ramp(1000), 100, 700, LoopMode::Continuous).unwrap();
         assert_eq!(sample.frames(), 1000);
         let (seam, first) = looped.seam();
-        assert_eq!(first, 436);
-        assert_eq!(seam.len(), 128);
+        assert_eq!(first, 700 - 128);
+        assert_eq!(seam.len(), 256);
         for (i, value) in seam.iter().enumerate() {
-            let frame = 436 + i;
-            assert_eq!(*value as usize, if frame < 500 { frame } else { frame - 400 });
+            let frame = 572 + i;
+            assert_eq!(*value as usize, if frame < 700 { frame } else { frame - 600 });
         }
     }
 
     #[test]
     fn a_short_loop_is_unrolled_and_its_tail_kept() {
         let (looped, sample) = SampleLoop::new(&ramp(20), 5, 15, LoopMode::Sustain).unwrap();
-        assert_eq!((looped.start(), looped.end()), (5, 5 + 260));
-        assert_eq!(sample.frames(), 20 + 250);
-        for frame in 0..270 {
+        assert_eq!((looped.start(), looped.end()), (5, 5 + 520));
+        assert_eq!(sample.frames(), 20 + 510);
+        for frame in 0..530 {
             let expected = match frame {
                 0..5 => frame,
-                5..265 => 5 + (frame - 5) % 10,
-                _ => frame - 250,
+                5..525 => 5 + (frame - 5) % 10,
+                _ => frame - 510,
             };
             assert_eq!(sample.value(frame, 0), expected as f32);
         }
@@ -148,8 +150,8 @@ mod tests {
     #[test]
     fn a_loop_of_one_frame_holds_that_value() {
         let (looped, sample) = SampleLoop::new(&ramp(3), 1, 2, LoopMode::Continuous).unwrap();
-        assert_eq!(looped.end() - looped.start(), 256);
-        assert!((1..257).all(|frame| sample.value(frame, 0) == 1.0));
+        assert_eq!(looped.end() - looped.start(), 512);
+        assert!((1..513).all(|frame| sample.value(frame, 0) == 1.0));
         let (seam, first) = looped.seam();
         assert!(seam.iter().zip(first..).all(|(v, frame)| *v == if frame < 1 { 0.0 } else { 1.0 }));
     }

@@ -161,7 +161,7 @@ fn unrolled(values: &[f32], start: usize, end: usize, frames: usize) -> Vec<f32>
 fn a_loop_sounds_as_if_it_were_unrolled_at_every_speed() {
     let values: Vec<f32> = (0..900).map(|n| ((n as f32) * 0.731).sin()).collect();
     for (start, end) in [(100, 700), (0, 900), (313, 572), (5, 8), (899, 900), (10, 40)] {
-        for interpolation in [Interpolation::Linear, Interpolation::Cubic] {
+        for interpolation in Interpolation::ALL {
             for key in [60.0, 67.3, 41.9, 96.0] {
                 let frames = 4000;
                 let mut rig = Rig::playing(
