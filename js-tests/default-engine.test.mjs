@@ -37,6 +37,7 @@ test('Sampler.from takes options of engine, sampler and load in one', async () =
   const sampler = await Sampler.from(constant(100), {
     backend: 'offline',
     sampleRate: 44100,
+    limiter: false,
     gain: 2,
     channel: 3,
   });

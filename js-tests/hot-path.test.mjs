@@ -127,7 +127,7 @@ test('ids are small integers, one after another, of each sampler its own', async
 });
 
 test('every operation of a lane has a number of its own', () => {
-  const { noteReserve, maxGain, ...operations } = native.laneLayout();
+  const { noteReserve, maxGain, latePolicies, ...operations } = native.laneLayout();
   const numbers = Object.values(operations);
   assert.ok(numbers.length >= 13);
   assert.equal(new Set(numbers).size, numbers.length, JSON.stringify(operations));
@@ -136,4 +136,5 @@ test('every operation of a lane has a number of its own', () => {
   }
   assert.ok(Number.isInteger(noteReserve) && noteReserve > 0);
   assert.equal(maxGain, 10000);
+  assert.deepEqual(latePolicies, ['play', 'drop', 'skip']);
 });
