@@ -7,6 +7,7 @@
 //! Work per block is bounded (RT-4): at most [`DELIVERIES_PER_BLOCK`] deliveries, the events that are due (at most
 //! [`SCHEDULED_EVENTS`]), one search for a victim per voice and frame, and polyphony × frames of voices.
 
+mod bus;
 mod counters;
 pub mod event;
 mod instruments;

@@ -1,7 +1,7 @@
 //! The way out: master bus, master gain, limiter, the gate of suspend and resume, meters, and the last guard before the
 //! device.
 
-use super::MAX_CHUNK;
+use super::bus::{self, Bus, SILENT};
 use crate::dsp::limiter::Limiter;
 use crate::dsp::ramp::Ramp;
 use crate::units::Frames;
@@ -10,7 +10,7 @@ use crate::units::Frames;
 pub struct Output {
     channels: usize,
     ramp_frames: u32,
-    bus: [[f32; MAX_CHUNK]; 2],
+    bus: Bus,
     gain: Ramp,
     gate: Ramp,
     limiter: Option<Limiter>,
@@ -32,7 +32,7 @@ impl Output {
         Self {
             channels,
             ramp_frames: ramp_frames.max(1),
-            bus: [[0.0; MAX_CHUNK]; 2],
+            bus: SILENT,
             gain: Ramp::at_rest(1.0),
             gate: Ramp::at_rest(1.0),
             limiter,
@@ -68,15 +68,11 @@ impl Output {
 
     /// The master bus for the next `frames`, silent.
     pub fn open_bus(&mut self, frames: usize) {
-        for side in &mut self.bus {
-            if let Some(side) = side.get_mut(..frames) {
-                side.fill(0.0);
-            }
-        }
+        bus::open(&mut self.bus, frames);
     }
 
     /// The master bus.
-    pub fn bus(&mut self) -> &mut [[f32; MAX_CHUNK]; 2] {
+    pub fn bus(&mut self) -> &mut Bus {
         &mut self.bus
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Made on the control thread, moved in, moved out by the collector.
 
+use super::RAMP_S;
+use super::bus::{self, Bus, SILENT};
 use super::event::{CHANNELS, InstrumentIndex};
-use super::{MAX_CHUNK, RAMP_S};
 use crate::dsp::pan;
 use crate::dsp::ramp::Ramp;
 use crate::units::Frames;
@@ -122,7 +123,7 @@ pub struct Sampler {
     life: Life,
     /// Voices now, fading ones included.
     pub voices: usize,
-    bus: [[f32; MAX_CHUNK]; 2],
+    bus: Bus,
     residue: [f32; 2],
 }
 
@@ -140,7 +141,7 @@ impl Sampler {
             stealing,
             life: Life::Held,
             voices: 0,
-            bus: [[0.0; MAX_CHUNK]; 2],
+            bus: SILENT,
             residue: [0.0; 2],
         }
     }
@@ -273,15 +274,11 @@ impl Sampler {
 
     /// The bus for the next `frames`, silent: voices add to it.
     pub fn open_bus(&mut self, frames: usize) {
-        for side in &mut self.bus {
-            if let Some(side) = side.get_mut(..frames) {
-                side.fill(0.0);
-            }
-        }
+        bus::open(&mut self.bus, frames);
     }
 
     /// The bus, for voices.
-    pub fn bus(&mut self) -> &mut [[f32; MAX_CHUNK]; 2] {
+    pub fn bus(&mut self) -> &mut Bus {
         &mut self.bus
     }
 
@@ -296,13 +293,7 @@ impl Sampler {
     }
 
     /// Adds the bus, through gain and pan, to the master.
-    pub fn mix(
-        &mut self,
-        frame: Frames,
-        frames: usize,
-        residue_decay: f32,
-        master: &mut [[f32; MAX_CHUNK]; 2],
-    ) {
+    pub fn mix(&mut self, frame: Frames, frames: usize, residue_decay: f32, master: &mut Bus) {
         let ramps = [self.left, self.right];
         for (((bus, out), residue), ramp) in self.bus.iter_mut().zip(master).zip(&mut self.residue).zip(ramps)
         {

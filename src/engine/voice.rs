@@ -6,6 +6,7 @@
 //! starts and however the render is cut into blocks (RT-6).
 
 use super::MAX_CHUNK;
+use super::bus::Bus;
 use super::event::{NoteId, SamplerIndex};
 use super::message::Generation;
 use super::sampler::Channel;
@@ -344,7 +345,7 @@ impl Voice {
         frames: usize,
         channel: &Channel,
         reader: &mut Reader,
-        bus: &mut [[f32; MAX_CHUNK]; 2],
+        bus: &mut Bus,
     ) {
         let mut done = 0;
         while done < frames && !self.ended {
@@ -370,7 +371,7 @@ impl Voice {
         at: usize,
         wanted: usize,
         reader: &mut Reader,
-        bus: &mut [[f32; MAX_CHUNK]; 2],
+        bus: &mut Bus,
     ) -> usize {
         let sample = &region.sample;
         let kernel = reader.kernel;

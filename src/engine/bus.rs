@@ -1,0 +1,18 @@
+//! A bus: two sides of one chunk, to which voices or samplers add.
+
+use super::MAX_CHUNK;
+
+/// Left and right, planar; the chunk at hand may be shorter.
+pub type Bus = [[f32; MAX_CHUNK]; 2];
+
+/// A silent bus.
+pub const SILENT: Bus = [[0.0; MAX_CHUNK]; 2];
+
+/// Silences the next `frames`.
+pub fn open(bus: &mut Bus, frames: usize) {
+    for side in bus {
+        if let Some(side) = side.get_mut(..frames) {
+            side.fill(0.0);
+        }
+    }
+}
