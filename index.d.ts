@@ -265,7 +265,17 @@ export interface SamplerOptions extends Omit<EngineOptions, 'polyphony'> {
   stealing?: 'quietest' | 'oldest' | 'same-note' | 'none';
 }
 
-export interface NoteOptions {
+/** What can be turned of one note. */
+export interface NoteParams {
+  /** 0..10000, default 1, on top of velocity and sample. */
+  gain?: number;
+  /** -1..1, default 0, on top of the sample's own. */
+  pan?: number;
+  /** Cents, -12000..12000, default 0. */
+  detune?: number;
+}
+
+export interface NoteOptions extends NoteParams {
   time?: number;
   /** s until the note is let go; without it, until noteOff() or release(). */
   duration?: number;
@@ -312,6 +322,12 @@ export class Sampler extends EventEmitter<SamplerEvents> {
   noteOff(note: number, time?: number, channel?: number): void;
   /** Lets go of one note, whatever its key; one that has not started by then never sounds. */
   release(id: NoteId, time?: number): void;
+
+  /**
+   * Turns a note while it sounds, over `over` seconds (0..3600, and never faster than 5 ms, which would click); notes
+   * around it stay as they are.
+   */
+  set(id: NoteId, params: NoteParams, options?: { time?: number; over?: number }): void;
 
   /** -8192..8191, two semitones either way; glides in 1.5 ms. */
   pitchBend(value: number, time?: number, channel?: number): void;

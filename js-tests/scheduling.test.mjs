@@ -174,3 +174,31 @@ test('sinc interpolation is there by name, and on a frame it is that frame', asy
     assert.deepEqual(left(engine, 2000), ramp(2000), interpolation);
   }
 });
+
+test('a note begins with the gain, pan and detune it is given', async () => {
+  const { engine, sampler } = await offline();
+  sampler.noteOn(60, 127, { time: 0.01, gain: 0.5, detune: 1200 });
+  const out = left(engine, 1000);
+  // An octave up: every second value of the ramp 1, 2, 3 …
+  assert.deepEqual([...out.subarray(480, 484)], [0.5, 1.5, 2.5, 3.5]);
+  for (const options of [{ gain: -1 }, { pan: 2 }, { detune: 12001 }, { gain: 'loud' }]) {
+    wrong(() => sampler.noteOn(60, 100, options), Error, `${Object.keys(options)[0]} must be a number from`);
+  }
+});
+
+test('set turns one note, over the time it is given, and leaves the others alone', async () => {
+  const { engine, sampler } = await offline({ data: constant(RATE) });
+  const [one] = [sampler.noteOn(60, 127, 0), sampler.noteOn(64, 127, 0)];
+  sampler.set(one, { gain: 0 }, { time: 0.1, over: 0.01 });
+  const out = left(engine, RATE / 5);
+  assert.deepEqual([out[4800], out.at(-1)], [2, 1]);
+  assert.ok(Math.abs(out[4800 + 240] - 1.5) < 1e-5, 'half way after half the time');
+  sampler.set(0, { gain: 1 });
+  sampler.set(999, { gain: 1 });
+  wrong(() => sampler.set('one', {}), TypeError, 'id must be what noteOn() returned');
+  wrong(() => sampler.set(one), TypeError, '{ gain, pan, detune }');
+  wrong(() => sampler.set(one, { gian: 1 }), TypeError, "did you mean 'gain'?");
+  wrong(() => sampler.set(one, { pan: -2 }), RangeError, 'from -1 to 1');
+  wrong(() => sampler.set(one, {}, { over: -1 }), RangeError, 'from 0 to 3600 s');
+  wrong(() => sampler.set(one, {}, { ovr: 1 }), TypeError, "did you mean 'over'?");
+});

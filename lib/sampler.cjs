@@ -8,7 +8,7 @@ const { createInstrument, handleOf, loadInstrument } = require('./instrument.cjs
 const { layout } = require('./lane.cjs');
 const native = require('./native.cjs');
 
-const { noteOn, noteOff, release, pitchBend, allNotesOff, allSoundOff, cancel, control } = layout;
+const { noteOn, noteOff, release, pitchBend, allNotesOff, allSoundOff, cancel, control, turn } = layout;
 const { noteReserve, latePolicies } = layout;
 
 /** Absent, or a finite number. */
@@ -26,6 +26,18 @@ const isNote = (note, velocity, time, channel) =>
   velocity <= 127 &&
   isTime(time) &&
   isChannel(channel);
+
+/** What can be turned of one note: name, lowest, highest; the order is that of the native side. */
+const PARAMS = [
+  ['gain', 0, layout.maxGain],
+  ['pan', -1, 1],
+  ['detune', -12000, 12000],
+];
+
+const isParam = (value, low, high) =>
+  value === undefined || (typeof value === 'number' && value >= low && value <= high);
+
+const areParams = (params) => PARAMS.every(([name, low, high]) => isParam(params[name], low, high));
 
 /** Ids stay small integers, which cost no garbage in either runtime. */
 const LAST_ID = 2 ** 30;
@@ -143,16 +155,20 @@ class Sampler extends EventEmitter {
 
   #noteOnWith(note, velocity, options) {
     let sound = typeof options === 'object' && options !== null && !Array.isArray(options);
+    let turned = false;
     for (const name in options) {
-      sound &&= name === 'time' || name === 'duration' || name === 'channel' || name === 'late';
+      if (name === 'gain' || name === 'pan' || name === 'detune') turned = true;
+      else sound &&= name === 'time' || name === 'duration' || name === 'channel' || name === 'late';
     }
     const { time, duration, channel = 0, late } = sound ? options : {};
     sound &&= duration === undefined || (typeof duration === 'number' && duration >= 0 && duration <= 1e9);
+    if (turned) sound &&= areParams(options);
     const policy = late === undefined ? this.#late : latePolicies.indexOf(late);
     if (!sound || policy < 0 || !isNote(note, velocity, time, channel) || !this.#open) {
       this.#refuse('noteOn', [note, velocity, options]);
     }
     const id = this.#start(note, velocity, time, channel, policy);
+    if (id !== 0 && turned) this.#turn(id, options, time, 0);
     if (id !== 0 && duration !== undefined && velocity > 0) {
       this.release(id, (time ?? this.#engine.currentTime) + duration);
     }
@@ -164,6 +180,29 @@ class Sampler extends EventEmitter {
     this.#next = id === LAST_ID ? 1 : id + 1;
     const at = time === undefined ? Number.NaN : time;
     return this.#lane.push(noteOn, this.#index, channel, id, note, velocity, at, noteReserve, late) ? id : 0;
+  }
+
+  set(id, params, options = undefined) {
+    this.#refuse('set', [id, params, options]);
+    if (id !== 0) this.#turn(id, params, options?.time, options?.over ?? 0);
+  }
+
+  #turn(id, params, time, over) {
+    for (let param = 0; param < PARAMS.length; param += 1) {
+      const value = params[PARAMS[param][0]];
+      if (value === undefined) continue;
+      this.#lane.push(
+        turn,
+        this.#index,
+        0,
+        id,
+        param,
+        value,
+        time === undefined ? Number.NaN : time,
+        0,
+        over,
+      );
+    }
   }
 
   schedule(events) {

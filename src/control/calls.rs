@@ -6,6 +6,7 @@
 use super::error::{Error, Result};
 use super::options::{LATE_POLICIES, LOAD_OPTIONS, late_policy};
 use super::value::{Options, Value, integer, number, time};
+use crate::engine::event::MAX_GLIDE_S;
 
 fn at(arguments: &[Value], place: usize) -> &Value {
     arguments.get(place).unwrap_or(&Value::Undefined)
@@ -108,6 +109,12 @@ fn add_sample(data: &Value) -> Result<()> {
     }
 }
 
+fn note_params(options: &Options<'_>) -> Result<()> {
+    options.number("gain", 0.0, super::MAX_GAIN, " (linear; 1 is unchanged)")?;
+    options.number("pan", -1.0, 1.0, " (-1 is left, 1 is right)")?;
+    options.number("detune", -12_000.0, 12_000.0, " cents").map(drop)
+}
+
 /// Checks the arguments of a call by the name it has in JavaScript; the error is the one to throw.
 pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
     match call {
@@ -117,11 +124,9 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
                 number("velocity", at(arguments, 1), 0.0, 127.0, "")?;
             }
             if let Value::Object(_) = at(arguments, 2) {
-                let options = Options::read(
-                    "note options",
-                    at(arguments, 2),
-                    &["time", "duration", "channel", "late"],
-                )?;
+                let names = ["time", "duration", "channel", "late", "gain", "pan", "detune"];
+                let options = Options::read("note options", at(arguments, 2), &names)?;
+                note_params(&options)?;
                 options.word("late", &LATE_POLICIES, late_policy)?;
                 time("time", options.get("time").unwrap_or(&Value::Undefined))?;
                 options.number("duration", 0.0, 1e9, " s")?;
@@ -135,6 +140,19 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
             note(at(arguments, 0))?;
             time("time", at(arguments, 1))?;
             channel(at(arguments, 2))?;
+        }
+        "set" => {
+            note_id(at(arguments, 0))?;
+            if !matches!(at(arguments, 1), Value::Object(_)) {
+                return Err(Error::InvalidType(format!(
+                    "params must be an object {{ gain, pan, detune }}, got {}",
+                    at(arguments, 1)
+                )));
+            }
+            note_params(&Options::read("note params", at(arguments, 1), &["gain", "pan", "detune"])?)?;
+            let options = Options::read("set options", at(arguments, 2), &["time", "over"])?;
+            time("time", options.get("time").unwrap_or(&Value::Undefined))?;
+            options.number("over", 0.0, MAX_GLIDE_S, " s")?;
         }
         "cancel" => {
             if *at(arguments, 0) != Value::Undefined {

@@ -33,6 +33,31 @@ impl Late {
     pub const ALL: [Self; 3] = [Self::Play, Self::Drop, Self::Skip];
 }
 
+/// What of one note can be turned while it sounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteParam {
+    /// Linear amplitude, 0..=[`MAX_GAIN`].
+    Gain,
+    /// −1..=1, on top of its sample's pan.
+    Pan,
+    /// Cents, on top of its key; ±12 000.
+    Detune,
+}
+
+impl NoteParam {
+    /// All, by the number they have in a record.
+    pub const ALL: [Self; 3] = [Self::Gain, Self::Pan, Self::Detune];
+
+    /// Lowest and highest value.
+    pub fn range(self) -> (f64, f64) {
+        match self {
+            Self::Gain => (0.0, MAX_GAIN),
+            Self::Pan => (-1.0, 1.0),
+            Self::Detune => (-12_000.0, 12_000.0),
+        }
+    }
+}
+
 /// What happens, apart from when. Fields have the meaning and range of [`decode`]'s record.
 #[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +68,8 @@ pub enum Event {
     NoteOff { sampler: SamplerIndex, channel: u8, key: f32 },
     /// One note is let go; one that has not started yet never will.
     Release { sampler: SamplerIndex, note: NoteId },
+    /// One note is turned: to `value`, reached `over` seconds later.
+    Turn { sampler: SamplerIndex, note: NoteId, param: NoteParam, value: f32, over_s: f32 },
     /// One scheduled note, or all of the sampler, are forgotten if they have not started; what sounds goes on.
     Cancel { sampler: SamplerIndex, note: Option<NoteId> },
     /// A MIDI controller, 0..=127, turned to 0..=127.
@@ -80,6 +107,7 @@ impl Event {
             | Event::Release { sampler, .. }
             | Event::PitchBend { sampler, .. }
             | Event::Cancel { sampler, .. }
+            | Event::Turn { sampler, .. }
             | Event::Control { sampler, .. }
             | Event::AllNotesOff { sampler, .. }
             | Event::AllSoundOff { sampler, .. }
@@ -124,6 +152,7 @@ pub mod op {
     pub const RESUME: u32 = 14;
     pub const CANCEL: u32 = 15;
     pub const CONTROL: u32 = 16;
+    pub const TURN: u32 = 17;
 }
 
 /// Stands for "every channel" and "no instrument" in a record.
@@ -156,6 +185,11 @@ pub fn encode(event: Event, seconds: Option<f64>) -> Record {
         }
         Event::Release { sampler, note } => row(op::RELEASE, sampler, 0.0, note, 0.0, 0.0),
         Event::Cancel { sampler, note } => row(op::CANCEL, sampler, 0.0, note.unwrap_or(0), 0.0, 0.0),
+        Event::Turn { sampler, note, param, value, over_s } => {
+            let mut record = row(op::TURN, sampler, 0.0, note, f64::from(param as u8), value.into());
+            record[7] = over_s.into();
+            record
+        }
         Event::Control { sampler, channel, controller, value } => {
             row(op::CONTROL, sampler, channel.into(), 0, controller.into(), value.into())
         }
@@ -182,6 +216,9 @@ pub fn encode(event: Event, seconds: Option<f64>) -> Record {
         Event::Resume => row(op::RESUME, 0, 0.0, 0, 0.0, 0.0),
     }
 }
+
+/// Longest glide of a note's parameter: an hour.
+pub const MAX_GLIDE_S: f64 = 3600.0;
 
 /// Highest gain a record may ask for: +80 dB. Beyond it is a slip, and sums could overflow (RT-8).
 pub const MAX_GAIN: f64 = 10_000.0;
@@ -223,6 +260,18 @@ pub fn decode(record: &Record, sample_rate: u32) -> Option<(When, Event)> {
         op::CANCEL => {
             Event::Cancel { sampler: sampler()?, note: if note()? == 0 { None } else { Some(note()?) } }
         }
+        op::TURN => {
+            let param = NoteParam::ALL.get(whole(a, 2)? as usize).copied()?;
+            let (low, high) = param.range();
+            let over_s = within(late, 0.0, MAX_GLIDE_S)?;
+            Event::Turn {
+                sampler: sampler()?,
+                note: one_note()?,
+                param,
+                value: within(b, low, high)?,
+                over_s,
+            }
+        }
         op::CONTROL => Event::Control {
             sampler: sampler()?,
             channel: one_channel()?,
@@ -262,6 +311,7 @@ mod tests {
         vec![
             Event::NoteOn { sampler, channel, late: Late::Play, note, key: 60.5, velocity: 99.25 },
             Event::NoteOn { sampler, channel, late: Late::Skip, note, key: 60.5, velocity: 99.25 },
+            Event::Turn { sampler, note, param: NoteParam::Detune, value: -700.5, over_s: 0.25 },
             Event::Cancel { sampler, note: None },
             Event::Cancel { sampler, note: Some(note) },
             Event::Control { sampler, channel, controller: 64, value: 127.0 },

@@ -44,7 +44,7 @@ use message::{Command, Fact, Generation, Outgoing};
 use output::Output;
 use scheduler::Scheduler;
 use voice::{Reader, Start, Voice};
-use voices::{Room, Voices};
+use voices::{Room, Turn, Voices};
 
 /// Frames rendered at a time: small enough for every bus to stay in the first-level cache.
 pub const MAX_CHUNK: usize = 128;
@@ -335,7 +335,7 @@ impl Engine {
 
     fn apply(&mut self, meant_for: Frames, event: Event) {
         let (now, rate) = (self.frame, self.config.sample_rate);
-        let frames = |seconds: f64| (seconds * f64::from(rate)) as u32;
+        let frames = |seconds: f64| (seconds * f64::from(rate)).round() as u32;
         match event {
             Event::NoteOn { sampler, channel, key, velocity: 0.0, .. } => {
                 self.apply(now, Event::NoteOff { sampler, channel, key });
@@ -348,6 +348,12 @@ impl Engine {
                     Late::Play | Late::Drop => 0,
                 };
                 self.start_note(sampler, channel, note, key, velocity, skipped);
+            }
+            Event::Turn { sampler, note, param, value, over_s } => {
+                let over = frames(f64::from(over_s)).max(frames(RAMP_S));
+                if let Some(Some(state)) = self.samplers.get(usize::from(sampler)) {
+                    self.voices.turn(&Turn { sampler, note, param, value }, now, over, state);
+                }
             }
             Event::Cancel { sampler, note: Some(note) } => {
                 if self.scheduler.cancel_note(sampler, note) {

@@ -7,12 +7,13 @@
 
 use super::MAX_CHUNK;
 use super::bus::Bus;
-use super::event::{NoteId, SamplerIndex};
+use super::event::{NoteId, NoteParam, SamplerIndex};
 use super::message::Generation;
 use super::sampler::Channel;
 use crate::dsp::envelope::Envelope;
 use crate::dsp::interpolate::{Kernel, ONE_FRAME, Phase};
 use crate::dsp::pan;
+use crate::dsp::ramp::Ramp;
 use crate::instrument::{GUARD_FRAMES, LoopMode, Playback, Region};
 use crate::units::{Frames, cents_to_ratio, velocity_to_gain};
 
@@ -52,6 +53,27 @@ pub struct Start {
     pub region: u32,
     /// How far into its sound it starts, frames on the engine clock.
     pub skipped: Frames,
+}
+
+/// Parameters of one note, gliding.
+#[derive(Clone, Copy, Debug)]
+struct Turned {
+    gain: f32,
+    pan: f32,
+    sides: [Ramp; 2],
+    cents: Ramp,
+}
+
+impl Default for Turned {
+    fn default() -> Self {
+        Self { gain: 1.0, pan: 0.0, sides: [Ramp::at_rest(1.0); 2], cents: Ramp::at_rest(0.0) }
+    }
+}
+
+impl Turned {
+    fn moves_at(&self, frame: Frames) -> bool {
+        self.cents.moves_at(frame) || self.sides.iter().any(|side| side.moves_at(frame))
+    }
 }
 
 /// A fade to zero in a straight line.
@@ -101,6 +123,8 @@ pub struct Voice {
     one_shot: bool,
     /// Group that ends it; 0 for none.
     choked_by: u32,
+    /// What was turned of this note: gain and pan as left and right, and pitch in cents.
+    turned: Turned,
     /// Its key is up, but a pedal holds it.
     sustained: bool,
     /// The sostenuto pedal has caught it.
@@ -113,6 +137,8 @@ pub struct Voice {
     /// Output of the last frame rendered, before the sampler's bus.
     last: [f32; 2],
     sounded: bool,
+    /// It starts in the middle of its sample, so its first segment rises from nothing.
+    comes_in: bool,
     ended: bool,
     /// Still counts towards polyphony.
     counted: bool,
@@ -140,6 +166,7 @@ impl Voice {
             leaving_loop: false,
             one_shot: matches!(region.playback, Playback::OneShot),
             choked_by: region.choked_by,
+            turned: Turned::default(),
             sustained: false,
             caught: false,
             envelope: Envelope::start(&region.envelope, sample_rate),
@@ -148,12 +175,14 @@ impl Voice {
             fade: None,
             last: [0.0; 2],
             sounded: false,
+            comes_in: false,
             ended: false,
             counted: true,
         };
         if start.skipped > 0 {
             // It comes in with a ramp over its first segment: in the middle of a sample there is no silence to start
             // from (RT-11).
+            voice.comes_in = true;
             voice.skip(start.skipped, now, channel);
         } else {
             voice.segment.gain = voice.gain_after(0, now, channel);
@@ -222,6 +251,29 @@ impl Voice {
             return 0.0;
         }
         self.segment.gain_at(0, self.segment.at).max(self.segment.gain_at(1, self.segment.at))
+    }
+
+    /// Turns a parameter of its note, reached `over` frames after `now`; at once as long as it has not been heard.
+    pub fn turn(&mut self, param: NoteParam, value: f32, now: Frames, over: u32, channel: &Channel) {
+        let over = if self.sounded { over } else { 0 };
+        self.cut_segment();
+        match param {
+            NoteParam::Detune => return self.turned.cents.glide(value, now, over),
+            NoteParam::Gain => self.turned.gain = value,
+            NoteParam::Pan => self.turned.pan = value,
+        }
+        let sides = pan::stereo(f64::from(self.turned.pan)).map(|side| side * self.turned.gain);
+        for (ramp, target) in self.turned.sides.iter_mut().zip(sides) {
+            if over == 0 {
+                *ramp = Ramp::at_rest(target);
+            } else {
+                ramp.glide(target, now, over);
+            }
+        }
+        if over == 0 && !self.comes_in {
+            // It has not been heard: it starts from here, not from what it would have been.
+            self.segment.gain = self.gain_after(0, now, channel);
+        }
     }
 
     /// Whether a note of this group ends it.
@@ -295,9 +347,11 @@ impl Voice {
     fn gain_after(&self, frames: u32, border: Frames, channel: &Channel) -> [f32; 2] {
         let fade = self.fade.map_or(1.0, |fade| fade.left.saturating_sub(frames) as f32 / fade.length as f32);
         let envelope = self.envelope.level_after(frames) * fade;
-        let [left, right] = channel.gain.map(|ramp| ramp.at(border + Frames::from(frames)) * envelope);
+        let at = border + Frames::from(frames);
+        let [left, right] = channel.gain.map(|ramp| ramp.at(at) * envelope);
+        let [turned_left, turned_right] = self.turned.sides.map(|ramp| ramp.at(at));
         let [to_left, to_right] = self.level;
-        [to_left * left, to_right * right]
+        [to_left * left * turned_left, to_right * right * turned_right]
     }
 
     /// Moves envelope and fade on.
@@ -311,7 +365,7 @@ impl Voice {
     }
 
     fn set_step(&mut self, frame: Frames, channel: &Channel) {
-        let bend = f64::from(channel.bend_cents.at(frame));
+        let bend = f64::from(channel.bend_cents.at(frame)) + f64::from(self.turned.cents.at(frame));
         let bend = if bend == 0.0 { 1.0 } else { cents_to_ratio(bend) };
         // At least one unit of phase, so that a voice cannot stand still for ever. Rounded by adding a half, which is
         // exact here (2⁴² fits f64 with room) and, unlike `round`, no call into the maths library; by way of i64, for
@@ -325,6 +379,7 @@ impl Voice {
         let still = self.fade.is_none()
             && self.envelope.is_flat()
             && !channel.moves_at(frame)
+            && !self.turned.moves_at(frame)
             && self.segment.gain == self.gain_after(0, frame, channel);
         let longest = if still { STILL_FRAMES } else { SEGMENT_FRAMES };
         let length = longest.min(self.envelope.frames_left()).min(self.fade_left()).max(1);

@@ -5,7 +5,7 @@
 //! even that is full, the voice nearest to its end is cut and its last value led to zero by its sampler (RT-11).
 
 use super::MAX_SAMPLERS;
-use super::event::{NoteId, SamplerIndex};
+use super::event::{NoteId, NoteParam, SamplerIndex};
 use super::instruments::Instruments;
 use super::message::{Fact, Outgoing};
 use super::sampler::{Channel, Sampler, Stealing};
@@ -24,6 +24,14 @@ pub struct Voices {
     sounding_of: Vec<usize>,
     /// How many were displaced on one frame.
     stolen_on: (Frames, usize),
+}
+
+/// A wish to turn a parameter of a note.
+pub struct Turn {
+    pub sampler: SamplerIndex,
+    pub note: NoteId,
+    pub param: NoteParam,
+    pub value: f32,
 }
 
 /// What became of a request for a voice.
@@ -202,6 +210,16 @@ impl Voices {
     /// Gain or pitch of a channel is about to move.
     pub fn cut_segments(&mut self, sampler: SamplerIndex, channel: u8) {
         self.of_channel(sampler, channel).for_each(Voice::cut_segment);
+    }
+
+    /// Turns a parameter of a note.
+    pub fn turn(&mut self, wish: &Turn, now: Frames, over: u32, sampler: &Sampler) {
+        let mine = |voice: &&mut Voice| voice.sampler == wish.sampler && voice.note == wish.note;
+        for voice in self.list.iter_mut().filter(mine) {
+            if let Some(channel) = sampler.channel(voice.channel) {
+                voice.turn(wish.param, wish.value, now, over, channel);
+            }
+        }
     }
 
     fn of_channel(&mut self, sampler: SamplerIndex, channel: u8) -> impl Iterator<Item = &mut Voice> {

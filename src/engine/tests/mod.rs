@@ -11,7 +11,7 @@ mod timing;
 
 use std::sync::Arc;
 
-use super::event::{Event, Late, SamplerIndex, encode};
+use super::event::{Event, Late, NoteParam, SamplerIndex, encode};
 use super::message::{Command, Fact, Outgoing};
 use super::*;
 use crate::dsp::envelope::EnvelopeTimes;

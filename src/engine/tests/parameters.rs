@@ -138,3 +138,58 @@ fn meters_read_what_left_since_they_were_last_asked() {
     rig.render_in(400, &[100]);
     assert_eq!(meter(&rig), Reading::default());
 }
+
+fn turn(note: u32, param: NoteParam, value: f32, over_s: f32) -> Event {
+    Event::Turn { sampler: 0, note, param, value, over_s }
+}
+
+#[test]
+fn one_note_turns_and_the_others_stay() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+    rig.note_at(0, 1, 60.0);
+    rig.note_at(0, 2, 60.0);
+    rig.send_at(1000, turn(1, NoteParam::Gain, 0.0, 0.01));
+    let out = rig.left(3000);
+    // From two voices to one, in a straight line of 480 frames.
+    assert_eq!(out[1000], 2.0 * CENTRE);
+    assert!((out[1240] - 1.5 * CENTRE).abs() < 1e-5);
+    assert!((out[1480] - CENTRE).abs() < 1e-6 && (out[2999] - CENTRE).abs() < 1e-6);
+    assert!(largest_step(&out) <= CENTRE / 480.0 + 2f32.powi(-21));
+}
+
+#[test]
+fn what_is_turned_as_a_note_starts_is_so_from_its_first_frame() {
+    let mut rig = Rig::playing(config(), vec![ramp(48_000)]);
+    rig.send(Event::Control { sampler: 0, channel: 0, controller: 7, value: 63.5 });
+    rig.render(480);
+    rig.note_at(480, 1, 60.0);
+    for (param, value) in [(NoteParam::Gain, 0.5), (NoteParam::Pan, -1.0), (NoteParam::Detune, 1200.0)] {
+        rig.send_at(480, turn(1, param, value, 0.0));
+    }
+    let out = rig.render(100);
+    for (n, frame) in out.chunks(2).enumerate() {
+        // An octave up; volume a quarter, gain a half; hard left is √2 of the centre's 1/√2.
+        let expected = 2.0 * n as f32 * 0.25 * 0.5;
+        assert!(
+            (frame[0] - expected).abs() <= expected * 2f32.powi(-21),
+            "frame {n}: {} not {expected}",
+            frame[0]
+        );
+        assert!(frame[1].abs() < 1e-5);
+    }
+}
+
+#[test]
+fn detuning_glides_and_arrives() {
+    let mut rig = Rig::playing(config(), vec![ramp(480_000)]);
+    rig.note_at(0, 1, 60.0);
+    rig.send_at(1000, turn(1, NoteParam::Detune, -1200.0, 0.1));
+    let out = rig.left(8000);
+    let speed: Vec<f32> = out.windows(2).map(|pair| (pair[1] - pair[0]) / CENTRE).collect();
+    assert!(speed[..1000].iter().all(|s| (s - 1.0).abs() < 1e-3));
+    // Half way, 600 cents down; then an octave.
+    assert!((speed[1000 + 2400] - 0.5f32.sqrt()).abs() < 0.01, "{}", speed[3400]);
+    assert!(speed[6000..].iter().all(|s| (s - 0.5).abs() < 2e-3));
+    // Values near 5000 are rounded to 2⁻¹¹, and two differences of them stand side by side: 4e-3 at the gain of 0.7.
+    assert!(speed.windows(2).all(|pair| pair[1] <= pair[0] + 4e-3), "downwards throughout");
+}

@@ -54,6 +54,11 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => prop::option::of(0u8..3).prop_map(move |channel| Event::AllNotesOff { sampler, channel }),
         1 => prop::option::of(0u8..3).prop_map(move |channel| Event::AllSoundOff { sampler, channel }),
         1 => (0u8..3, any::<bool>()).prop_map(move |(channel, on)| Event::Assign { sampler, channel, instrument: on.then_some(0) }),
+        3 => (1u32..40, 0usize..3, 0f32..1.0, 0f32..0.05).prop_map(move |(note, param, value, over_s)| {
+            let param = NoteParam::ALL[param];
+            let value = if param == NoteParam::Detune { value * 400.0 } else { value };
+            Event::Turn { sampler, note, param, value, over_s }
+        }),
         1 => prop::option::of(1u32..40).prop_map(move |note| Event::Cancel { sampler, note }),
         4 => (0u8..3, prop::sample::select(vec![7u8, 10, 11, 64, 66, 120, 121, 123, 1]), 0f32..127.0)
             .prop_map(move |(channel, controller, value)| Event::Control { sampler, channel, controller, value }),
