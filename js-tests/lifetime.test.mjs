@@ -298,3 +298,18 @@ test('what was collected while it loaded does no harm', limit, async () => {
     await collect();`,
   );
 });
+
+test('who waits for the end of a note hears it, though nobody holds the sampler', limit, async () => {
+  const { id } = await ask(
+    `const wait = async () => {
+      const { engine, sampler } = await playing(0.05, ${clock});
+      const end = new Promise((resolve) => sampler.once('noteend', resolve));
+      sampler.noteOn(60, 100, engine.currentTime + 0.5);
+      return end;
+    };
+    const end = wait();
+    for (let n = 0; n < 5; n += 1) { await sleep(20); await collect(); }
+    console.log(JSON.stringify(await end));`,
+  );
+  assert.equal(id, 1);
+});

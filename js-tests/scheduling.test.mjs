@@ -202,3 +202,25 @@ test('set turns one note, over the time it is given, and leaves the others alone
   wrong(() => sampler.set(one, {}, { over: -1 }), RangeError, 'from 0 to 3600 s');
   wrong(() => sampler.set(one, {}, { ovr: 1 }), TypeError, "did you mean 'over'?");
 });
+
+test('cancel and panic, then plan anew: what is sent after them sounds', async () => {
+  for (const forget of [({ sampler }) => sampler.cancel(), ({ engine }) => engine.panic()]) {
+    const both = await offline({ data: constant(RATE) });
+    both.sampler.noteOn(60, 127, 0.2);
+    forget(both);
+    both.sampler.noteOn(60, 127, 0.1);
+    assert.equal(left(both.engine, RATE / 2).at(-1), 1);
+  }
+});
+
+test('names that stand on Object.prototype are no options', () => {
+  Object.prototype.spoilt = 1;
+  try {
+    const engine = new Engine({ backend: 'offline' });
+    const sampler = new Sampler({ engine });
+    sampler.createInstrument().setEnvelope({ attack: 1 });
+    assert.equal(sampler.noteOn(60, 100, { time: 1 }), 1);
+  } finally {
+    delete Object.prototype.spoilt;
+  }
+});

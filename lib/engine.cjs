@@ -33,7 +33,7 @@ class Engine extends EventEmitter {
     super();
     this.#handle = options === ADOPT ? adopted : new native.EngineHandle(options);
     this.#info = this.#handle.info();
-    this.#lane = new Lane(this.#handle, this.#info.backend === 'offline');
+    this.#lane = new Lane(this.#handle, this.#info);
     this.#listen(false);
   }
 

@@ -79,8 +79,7 @@ async function loadInstrument(source, rate, { baseUrl, onProgress, signal }) {
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    const data =
-      typeof source === 'string' || source instanceof Float32Array ? source : Object.entries(source);
+    const data = typeof source === 'string' || ArrayBuffer.isView(source) ? source : Object.entries(source);
     return new Instrument(MAKE, await native.load(data, baseUrl, rate, onProgress, cancel), rate);
   } finally {
     signal?.removeEventListener('abort', abort);

@@ -22,8 +22,10 @@ const RUNNING = 0;
 
 /** How often a sounding engine looks whether it may let the process end, ms. */
 const WATCH_MS = 50;
-/** Looks without a sign of life from the audio thread after which it no longer keeps the process: 2 s. */
+/** Looks without a sign of life from the audio thread after which it no longer keeps the process: 2 s … */
 const PATIENCE = 40;
+/** … or so many blocks, where they are long. */
+const PATIENCE_BLOCKS = 4;
 
 class Lane {
   #handle;
@@ -36,15 +38,21 @@ class Lane {
   #quiet = 0;
   #stuck = 0;
   #seen = -1;
+  #patience;
+  /** Weak references to objects with listeners … */
+  #audience = new Set();
+  /** … and those objects, while something sounds or waits: they are not to be collected before they have heard it. */
+  #kept = new Set();
 
-  constructor(handle, offline) {
+  constructor(handle, { backend, bufferSize, sampleRate }) {
     const [header, records] = handle.lane();
     this.#handle = handle;
     this.#header = new Int32Array(header);
     this.#clock = new Float64Array(header);
     this.#records = new Float64Array(records);
     this.#mask = this.#records.length / 8 - 1;
-    this.#offline = offline;
+    this.#offline = backend === 'offline';
+    this.#patience = Math.max(PATIENCE, (PATIENCE_BLOCKS * 1000 * bufferSize) / sampleRate / WATCH_MS);
   }
 
   /** First frame of the next block. */
@@ -63,9 +71,8 @@ class Lane {
   }
 
   /**
-   * Writes a record: operation, sampler, channel, note id, two numbers, seconds (NaN = now), and what
-   * becomes of it when it is late. Leaves `reserve` records
-   * free. False: the lane was full, and that is counted.
+   * Writes a record: operation, sampler, channel, note id, two numbers, seconds (NaN = now), and one number
+   * more: what becomes of it when it is late. Leaves `reserve` records free. False: the lane was full, and that is counted.
    */
   push(op, sampler, channel, note, a, b, time, reserve, late) {
     const header = this.#header;
@@ -103,6 +110,11 @@ class Lane {
   #watch() {
     this.#quiet = 0;
     this.#stuck = 0;
+    for (const held of this.#audience) {
+      const listened = held.deref();
+      if (listened === undefined) this.#audience.delete(held);
+      else this.#kept.add(listened);
+    }
     this.#timer = setInterval(() => {
       const busy =
         this.running && !(this.received && this.#header[VOICES] === 0 && this.#header[SCHEDULED] === 0);
@@ -111,8 +123,14 @@ class Lane {
       this.#seen = frame;
       // Twice, since a record is taken in before the voice it starts is published.
       this.#quiet = busy ? 0 : this.#quiet + 1;
-      if (this.#quiet > 1 || this.#stuck > PATIENCE) this.rest();
+      if (this.#quiet > 1 || this.#stuck > this.#patience) this.rest();
     }, WATCH_MS);
+  }
+
+  /** Somebody listens to this object: it is kept as long as something sounds or waits. */
+  keep(listened) {
+    this.#audience.add(new WeakRef(listened));
+    if (this.#timer !== null) this.#kept.add(listened);
   }
 
   /** Nothing can be sent any more: the next push() throws. */
@@ -125,6 +143,7 @@ class Lane {
   rest() {
     clearInterval(this.#timer);
     this.#timer = null;
+    this.#kept.clear();
   }
 }
 

@@ -68,6 +68,11 @@ function load() {
 
 const native = load();
 native.attach();
-process.once('exit', () => native.leave());
+// Once a process, however often this module is loaded anew by a hot reload.
+const leaving = Symbol.for('ictus.leaving');
+if (!process[leaving]) {
+  Object.defineProperty(process, leaving, { value: true });
+  process.once('exit', () => native.leave());
+}
 
 module.exports = native;

@@ -73,7 +73,10 @@ class Sampler extends EventEmitter {
     this.#gain = gain ?? 1;
     register(engine, this.#handle.serial(), this);
     this.on('newListener', (event) => {
-      if (event === 'noteend' || event === 'steal') hearNotes(engine);
+      if (event !== 'noteend' && event !== 'steal') return;
+      hearNotes(engine);
+      // Once is enough: as long as it has listeners it is the same object.
+      if (this.listenerCount('noteend') + this.listenerCount('steal') === 0) this.#lane.keep(this);
     });
   }
 
@@ -157,8 +160,9 @@ class Sampler extends EventEmitter {
     let sound = typeof options === 'object' && options !== null && !Array.isArray(options);
     let turned = false;
     for (const name in options) {
+      if (name === 'time' || name === 'duration' || name === 'channel' || name === 'late') continue;
       if (name === 'gain' || name === 'pan' || name === 'detune') turned = true;
-      else sound &&= name === 'time' || name === 'duration' || name === 'channel' || name === 'late';
+      else if (Object.hasOwn(options, name)) sound = false;
     }
     const { time, duration, channel = 0, late } = sound ? options : {};
     sound &&= duration === undefined || (typeof duration === 'number' && duration >= 0 && duration <= 1e9);
@@ -170,7 +174,7 @@ class Sampler extends EventEmitter {
     const id = this.#start(note, velocity, time, channel, policy);
     if (id !== 0 && turned) this.#turn(id, options, time, 0);
     if (id !== 0 && duration !== undefined && velocity > 0) {
-      this.release(id, (time ?? this.#engine.currentTime) + duration);
+      this.#letGo(id, (time ?? this.#engine.currentTime) + duration);
     }
     return id;
   }
@@ -179,7 +183,9 @@ class Sampler extends EventEmitter {
     const id = this.#next;
     this.#next = id === LAST_ID ? 1 : id + 1;
     const at = time === undefined ? Number.NaN : time;
-    return this.#lane.push(noteOn, this.#index, channel, id, note, velocity, at, noteReserve, late) ? id : 0;
+    // By MIDI a note-on with velocity 0 is a note-off, and must not be lost like a note.
+    const reserve = velocity > 0 ? noteReserve : 0;
+    return this.#lane.push(noteOn, this.#index, channel, id, note, velocity, at, reserve, late) ? id : 0;
   }
 
   set(id, params, options = undefined) {
@@ -216,6 +222,7 @@ class Sampler extends EventEmitter {
           kind === 0x80 ||
           kind === 0xe0 ||
           (kind === 0xb0 && Number.isInteger(events[i + 2]))) &&
+        events[i + 1] >= 0x80 &&
         events[i + 1] <= 0xff &&
         events[i + 2] >= 0 &&
         events[i + 2] <= 127 &&
@@ -291,7 +298,11 @@ class Sampler extends EventEmitter {
       this.#refuse('release', [id, time]);
     }
     if (id === 0) return; // a note that was dropped
-    this.#lane.push(release, this.#index, 0, id, 0, 0, time === undefined ? Number.NaN : time, 0, 0);
+    this.#letGo(id, time === undefined ? Number.NaN : time);
+  }
+
+  #letGo(id, at) {
+    this.#lane.push(release, this.#index, 0, id, 0, 0, at, 0, 0);
   }
 
   pitchBend(value, time = undefined, channel = 0) {

@@ -291,13 +291,14 @@ impl Engine {
                 frames.saturating_mul(channels)
             )));
         };
-        if let Output::Offline(core) = &mut *lock(&self.shared.output) {
-            core.take_in();
-            // In pieces, since facts about notes have a bounded way out. The bits are the same (RT-6).
-            for piece in out.chunks_mut(RENDER_PIECE * channels) {
+        self.shared.take_in();
+        // In pieces, since facts about notes have a bounded way out. The bits are the same (RT-6). What is collected is
+        // dropped with no lock held: it may send messages of its own.
+        for piece in out.chunks_mut(RENDER_PIECE * channels) {
+            if let Output::Offline(core) = &mut *lock(&self.shared.output) {
                 core.process(piece);
-                self.shared.collect();
             }
+            self.shared.collect();
         }
         Ok(())
     }
@@ -402,7 +403,11 @@ impl Engine {
             let memory = shared.own_memory();
             memory.push(&encode(Event::Suspend, None), 0);
             let started = Instant::now();
-            while !memory.is_stopped() && started.elapsed() < CLOSE_FADE_LIMIT {
+            // Two blocks at least: large ones take longer than any fade.
+            let block = f64::from(shared.info.buffer_size) / f64::from(shared.info.sample_rate);
+            let limit =
+                CLOSE_FADE_LIMIT.max(Duration::from_secs_f64(2.0 * block).min(Duration::from_secs(5)));
+            while !memory.is_stopped() && started.elapsed() < limit {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -480,17 +485,32 @@ impl Shared {
     }
 
     pub(super) fn take_in(&self) {
-        if let Output::Offline(core) = &mut *lock(&self.output) {
-            core.take_in();
+        if !self.offline {
+            return;
         }
-        self.collect();
+        // Twice where something had to wait for room: what waited has gone in by then.
+        loop {
+            let all = self.flush();
+            if let Output::Offline(core) = &mut *lock(&self.output) {
+                core.take_in();
+            }
+            self.collect();
+            if all || self.is_closed() {
+                return;
+            }
+        }
+    }
+
+    /// Sends on what had to wait for room; whether all of it went.
+    fn flush(&self) -> bool {
+        let ports: Vec<_> = lock(&self.ports).iter().filter_map(Weak::upgrade).collect();
+        let own = lock(&self.mailbox).flush();
+        ports.iter().fold(own, |all, port| port.flush() && all)
     }
 
     /// What the helper thread does some hundred times a second.
     pub(super) fn tick(&self) {
-        lock(&self.mailbox).flush();
-        let ports: Vec<_> = lock(&self.ports).iter().filter_map(Weak::upgrade).collect();
-        ports.iter().for_each(|port| port.flush());
+        self.flush();
         self.collect();
         let notices = std::mem::take(&mut *lock(&self.pending));
         let (of_notes, of_engine): (Vec<_>, Vec<_>) = notices.into_iter().partition(Notice::is_of_note);

@@ -178,6 +178,10 @@ impl Instrument {
 
     /// Takes it out of all engines. What sounds ends by itself. The second call does nothing.
     pub fn unload(&self) {
+        self.leave(Command::RemoveInstrument);
+    }
+
+    fn leave(&self, command: fn(InstrumentIndex) -> Command) {
         let mut state = lock(&self.state);
         state.unloaded = true;
         state.model = Arc::default();
@@ -187,14 +191,14 @@ impl Instrument {
                 continue;
             };
             lock(&engine.places).retire(install.index, install.generation);
-            install.post(&engine, Command::RemoveInstrument(install.index));
+            install.post(&engine, command(install.index));
         }
     }
 }
 
 impl Drop for Instrument {
     fn drop(&mut self) {
-        self.unload();
+        self.leave(Command::DropInstrument);
     }
 }
 

@@ -87,19 +87,14 @@ impl Port {
         if self.engine.is_closed() {
             return;
         }
-        let mut mailbox = lock(&self.mailbox);
-        mailbox.post(command);
-        if !mailbox.flush() && self.engine.is_offline() {
-            // The caller is the audio thread, too: nobody else would make room.
-            drop(mailbox);
-            self.engine.take_in();
-            lock(&self.mailbox).flush();
-        }
+        // What does not fit waits for the next tick, or the next render: never taken in from here, since this may be
+        // called while garbage is dropped, with the engine at work further up.
+        lock(&self.mailbox).post(command);
     }
 
     /// Sends what had to wait.
-    pub(super) fn flush(&self) {
-        lock(&self.mailbox).flush();
+    pub(super) fn flush(&self) -> bool {
+        lock(&self.mailbox).flush()
     }
 
     /// Sends an event; `seconds` on the engine clock, or `None` for now. `false`: the lane was full, the event is

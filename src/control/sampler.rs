@@ -18,8 +18,9 @@ use crate::units::{Frames, seconds_to_frames};
 
 #[derive(Default)]
 struct Assigned {
-    channels: [Option<Arc<Instrument>>; CHANNELS],
-    /// Replaced, but only from this frame on.
+    /// What was assigned last, and the frame from which it plays.
+    channels: [Option<(Frames, Arc<Instrument>)>; CHANNELS],
+    /// Replaced, but not needed any more only from this frame on.
     leaving: Vec<(Frames, Arc<Instrument>)>,
 }
 
@@ -89,19 +90,20 @@ impl Sampler {
         }
         let now = self.port.memory().frame();
         let rate = self.engine().info().sample_rate;
+        let from = time.map_or(now, |seconds| seconds_to_frames(seconds, rate)).max(now);
         let gone = {
             let mut assigned = lock(&self.assigned);
-            let leaving = assigned.leaving.extract_if(.., |(frame, _)| *frame < now).collect::<Vec<_>>();
-            let before = assigned
-                .channels
-                .get_mut(usize::from(channel))
-                .and_then(|place| std::mem::replace(place, instrument));
-            match (before, time.map(|seconds| seconds_to_frames(seconds, rate)).filter(|frame| *frame > now))
-            {
-                (Some(before), Some(frame)) => assigned.leaving.push((frame, before)),
-                (before, _) => drop(before),
+            let mut gone = assigned.leaving.extract_if(.., |(frame, _)| *frame < now).collect::<Vec<_>>();
+            let place = assigned.channels.get_mut(usize::from(channel));
+            let before = place
+                .and_then(|place| std::mem::replace(place, instrument.map(|instrument| (from, instrument))));
+            if let Some((since, before)) = before {
+                // Needed until the new one plays; and until its own time has come, or the engine would forget that
+                // assignment with it.
+                let until = from.max(since);
+                if until > now { assigned.leaving.push((until, before)) } else { gone.push((until, before)) }
             }
-            leaving
+            gone
         };
         drop(gone);
         Ok(())
@@ -109,7 +111,12 @@ impl Sampler {
 
     /// What a channel plays.
     pub fn instrument(&self, channel: u8) -> Option<Arc<Instrument>> {
-        lock(&self.assigned).channels.get(usize::from(channel)).cloned().flatten()
+        lock(&self.assigned)
+            .channels
+            .get(usize::from(channel))
+            .cloned()
+            .flatten()
+            .map(|(_, instrument)| instrument)
     }
 
     /// Starts a note and returns its id, valid for [`Self::release`] at once; 0 when the lane was full, which
@@ -161,7 +168,7 @@ impl Sampler {
     /// Its instruments stay until the engine has sent it back.
     fn leave(&self) {
         let assigned = std::mem::take(&mut *lock(&self.assigned));
-        let instruments = assigned.channels.into_iter().flatten();
+        let instruments = assigned.channels.into_iter().flatten().map(|(_, instrument)| instrument);
         let kept =
             instruments.chain(assigned.leaving.into_iter().map(|(_, instrument)| instrument)).collect();
         let engine = self.port.engine();

@@ -133,6 +133,37 @@ fn an_instrument_replaced_at_a_time_plays_until_then() {
 }
 
 #[test]
+fn an_assignment_that_waits_is_kept_though_another_came_after_it() {
+    let engine = offline();
+    let port = Port::open(&engine).unwrap();
+    let sampler = sampler_on(&port);
+    sampler.assign(0, Some(instrument(0.5, 10)), Some(0.05)).unwrap();
+    sampler.assign(0, Some(instrument(0.25, 10)), None).unwrap();
+    sampler.note_on(60.0, 127.0, Some(0.1), 0).unwrap();
+    assert_eq!(left(&engine, 4801)[4800], 0.5 * CENTRE);
+}
+
+#[test]
+fn hundreds_of_instruments_that_go_with_their_sampler_block_nothing() {
+    let engine = offline();
+    let port = Port::open(&engine).unwrap();
+    let sampler = sampler_on(&port);
+    for n in 0..400 {
+        sampler.assign(0, Some(instrument(1.0, 1)), Some(1.0 + f64::from(n) / 1000.0)).unwrap();
+    }
+    sampler.close();
+    drop(sampler);
+    assert!(left(&engine, 10).iter().all(|value| *value == 0.0));
+    left(&engine, 1);
+    // All places are free again.
+    let sampler = sampler_on(&port);
+    let many: Vec<_> = (0..MAX_INSTRUMENTS).map(|_| instrument(1.0, 1)).collect();
+    for instrument in &many {
+        sampler.assign(0, Some(instrument.clone()), None).unwrap();
+    }
+}
+
+#[test]
 fn a_sampler_let_go_of_plays_what_was_scheduled_with_its_instruments() {
     let engine = offline();
     let port = Port::open(&engine).unwrap();

@@ -70,8 +70,8 @@ pub struct Envelope {
     position: u32,
 }
 
-/// Shortest release: a cut within one frame is a click (RT-11). 1 ms is what other players add, too.
-const MIN_RELEASE_S: f64 = 0.001;
+/// Shortest release, and decay: a cut within one frame is a click (RT-11). 1 ms is what other players add, too.
+const MIN_FALL_S: f64 = 0.001;
 
 /// 0 at x = 1, 1 at x = 0, exponential between.
 fn curve(x: f64) -> f64 {
@@ -90,9 +90,10 @@ impl Envelope {
             delay: frames(times.delay_s, sample_rate),
             attack: frames(times.attack_s, sample_rate),
             hold: frames(times.hold_s, sample_rate),
-            decay: frames(times.decay_s, sample_rate),
+            // To a lower level there is a way, however short: a step would click.
+            decay: frames(times.decay_s.max(if times.sustain < 1.0 { MIN_FALL_S } else { 0.0 }), sample_rate),
             sustain: times.sustain as f32,
-            release: frames(times.release_s.max(MIN_RELEASE_S), sample_rate).max(1),
+            release: frames(times.release_s.max(MIN_FALL_S), sample_rate).max(1),
         };
         let mut envelope = Self { shape, stage: Stage::Delay, position: 0 };
         envelope.skip_finished_stages();
@@ -304,6 +305,16 @@ mod tests {
             Envelope::start(&EnvelopeTimes { release_s: 0.0, ..EnvelopeTimes::default() }, 48_000);
         envelope.release();
         assert_eq!(envelope.frames_left(), 48);
+    }
+
+    #[test]
+    fn a_decay_of_nothing_still_takes_a_millisecond() {
+        let times = EnvelopeTimes { hold_s: 0.01, sustain: 0.5, ..EnvelopeTimes::default() };
+        let mut envelope = Envelope::start(&times, 48_000);
+        let levels = run(&mut envelope, 600);
+        assert_eq!((levels[479], levels[480], levels[528]), (1.0, 1.0, 0.5));
+        // e^(−9.21/48) falls by 17 % of the way in the first frame.
+        assert!(levels.windows(2).all(|pair| pair[0] - pair[1] <= 0.5 * 0.18));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Command {
     SetInstrument(InstrumentIndex, Generation, Arc<Instrument>),
     /// New notes find nothing under this number; what sounds ends by itself.
     RemoveInstrument(InstrumentIndex),
+    /// The same for an instrument that no channel plays and none is going to: garbage.
+    DropInstrument(InstrumentIndex),
 }
 
 /// What leaves the audio thread.

@@ -38,7 +38,7 @@ use crate::units::Frames;
 
 use crate::instrument::Instrument;
 use counters::Metering;
-use event::{Event, Late, NoteId, SamplerIndex, When};
+use event::{Event, InstrumentIndex, Late, NoteId, SamplerIndex, When};
 use instruments::Instruments;
 use message::{Command, Fact, Generation, Outgoing};
 use output::Output;
@@ -54,8 +54,9 @@ pub const MAX_SAMPLERS: usize = 256;
 pub const MAX_LANES: usize = 64;
 /// Records that a lane from JavaScript holds: 1 MiB, six blocks of 128 frames at a million events a second.
 pub const LANE_RECORDS: usize = 16_384;
-/// Owned messages that a lane holds.
-pub const LANE_OBJECTS: usize = 256;
+/// Owned messages that a lane holds: as many as all places of an engine can give rise to at once, so that none has to
+/// wait and be overtaken by records.
+pub const LANE_OBJECTS: usize = 8_192;
 /// Events that may wait.
 pub const SCHEDULED_EVENTS: usize = 65_536;
 /// Deliveries taken in one block, shared evenly by the lanes: six times a million events a second at 128 frames.
@@ -204,6 +205,8 @@ impl Engine {
     /// Thread: the owner of an offline engine. Allocates.
     pub fn take_in(&mut self) {
         self.receive(true);
+        // What is due is done with: what is taken in next comes after it, as it would on a device.
+        self.apply_due();
         self.settle();
     }
 
@@ -230,9 +233,17 @@ impl Engine {
                 let Some(Some(lane)) = self.lanes.get_mut(at) else { break };
                 match lane.receive() {
                     Some(Delivery::Record(record)) => match event::decode(&record, self.config.sample_rate) {
+                        // Forgetting is meant for what was sent before it, not for what is sent after it.
+                        Some((When::Now, event @ (Event::Panic | Event::Cancel { .. }))) => {
+                            self.apply_due();
+                            self.apply(self.frame, event);
+                            behind_now = true;
+                        }
                         Some((when, event)) => self.accept(when, event, grow, &mut behind_now),
                         None => self.counters.malformed_records.add(1),
                     },
+                    // Nothing refers to it any more, and garbage collection sends it whenever it likes: it orders nothing.
+                    Some(Delivery::Object(Command::DropInstrument(index))) => self.drop_instrument(index),
                     Some(Delivery::Object(command)) => {
                         // What was sent before it happens before it: "play, then unload" still plays.
                         self.apply_due();
@@ -293,7 +304,7 @@ impl Engine {
             Command::CloseSampler(index) => {
                 if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(index)) {
                     sampler.close();
-                    self.scheduler.clear(Some(index));
+                    self.forget_scheduled(Some(index));
                     self.voices.fade(|voice| voice.sampler == index);
                 }
                 None
@@ -309,11 +320,8 @@ impl Engine {
                 .set(index, generation, instrument)
                 .err()
                 .map(|instrument| Command::SetInstrument(index, generation, instrument)),
-            Command::RemoveInstrument(index) => {
-                // Nothing may still name it: its number will be given to another.
-                self.instruments.remove(index);
-                self.scheduler.forget_instrument(index);
-                self.samplers.iter_mut().flatten().for_each(|sampler| sampler.forget_instrument(index));
+            Command::RemoveInstrument(index) | Command::DropInstrument(index) => {
+                self.drop_instrument(index);
                 None
             }
         };
@@ -323,6 +331,13 @@ impl Engine {
             // The control side's bookkeeping rules this out; leaking is the only thing left that RT-3 allows.
             std::mem::forget(command);
         }
+    }
+
+    /// Nothing may still name it: its number will be given to another.
+    fn drop_instrument(&mut self, index: InstrumentIndex) {
+        self.instruments.remove(index);
+        self.scheduler.forget_instrument(index);
+        self.samplers.iter_mut().flatten().for_each(|sampler| sampler.forget_instrument(index));
     }
 
     // ── what happens
@@ -362,11 +377,7 @@ impl Engine {
             }
             Event::Cancel { sampler, note: None } => {
                 let Self { scheduler, outbox, counters, .. } = self;
-                scheduler.cancel_notes(sampler, |note| {
-                    if !outbox.tell(Outgoing::Fact(Fact::NoteEnded(sampler, note))) {
-                        counters.facts_lost.add(1);
-                    }
-                });
+                scheduler.cancel_notes(sampler, |sampler, note| tell_end(outbox, counters, sampler, note));
             }
             Event::Control { sampler, channel, controller, value } => {
                 self.control(sampler, channel, controller, value);
@@ -415,8 +426,12 @@ impl Engine {
             }
             Event::MasterGain { gain } => self.output.set_gain(gain, now),
             Event::Panic => {
-                self.scheduler.clear(None);
+                self.forget_scheduled(None);
                 self.voices.fade(|_| true);
+                // The pedal-up and the bend back were forgotten with the rest: nothing may stay down or bent.
+                for sampler in self.samplers.iter_mut().flatten() {
+                    sampler.calm(now, frames(RAMP_S));
+                }
             }
             Event::Suspend => {
                 if self.state == EngineState::Running {
@@ -512,6 +527,10 @@ impl Engine {
         let Some(region) = version.and_then(|instrument| instrument.region(start.region)) else {
             return false;
         };
+        if region.group != 0 {
+            // First of all: a voice that is choked makes room.
+            self.voices.choke(&start, region.group);
+        }
         match self.voices.make_room(&start, sampler, self.frame, &mut self.outbox) {
             Room::Free => {}
             Room::Stolen => self.counters.voices_stolen.add(1),
@@ -519,9 +538,6 @@ impl Engine {
                 self.counters.dropped_events.add(1);
                 return false;
             }
-        }
-        if region.group != 0 {
-            self.voices.choke(&start, region.group);
         }
         sampler.voices += 1;
         let Some(channel) = sampler.channel(start.channel) else { return false };
@@ -543,6 +559,12 @@ impl Engine {
         if !self.voices.has_note(cut.sampler, cut.note) {
             self.tell(Fact::NoteEnded(cut.sampler, cut.note));
         }
+    }
+
+    /// Drops what is scheduled, of one sampler or of all; notes among it have ended.
+    fn forget_scheduled(&mut self, sampler: Option<SamplerIndex>) {
+        let Self { scheduler, outbox, counters, .. } = self;
+        scheduler.clear(sampler, |sampler, note| tell_end(outbox, counters, sampler, note));
     }
 
     fn tell(&mut self, fact: Fact) {
@@ -614,7 +636,7 @@ impl Engine {
         };
         for place in &mut self.lanes {
             let Some(lane) = place else { continue };
-            lane.publish(self.frame, voices as u32, self.scheduler.len() as u32, state);
+            lane.publish(self.frame, voices as u32, self.scheduler.live() as u32, state);
             if lane.is_abandoned()
                 && self.outbox.has_room()
                 && let Some(lane) = place.take()
@@ -624,5 +646,12 @@ impl Engine {
         }
         self.counters.voices.store(voices as f64);
         self.counters.frames.store(self.frame as f64);
+    }
+}
+
+/// Tells that a note has ended; counts it when there is no room to tell.
+fn tell_end(outbox: &mut Outbox<Outgoing>, counters: &EngineCounters, sampler: SamplerIndex, note: NoteId) {
+    if !outbox.tell(Outgoing::Fact(Fact::NoteEnded(sampler, note))) {
+        counters.facts_lost.add(1);
     }
 }

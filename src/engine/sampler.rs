@@ -215,6 +215,16 @@ impl Sampler {
         Controlled::Sound
     }
 
+    /// Pedals up and bends back on every channel.
+    pub fn calm(&mut self, now: Frames, ramp_frames: u32) {
+        for channel in &mut self.channels {
+            (channel.sustain, channel.sostenuto) = (false, false);
+            if channel.bend_cents.target() != 0.0 || channel.bend_cents.moves_at(now) {
+                channel.bend_cents.glide(0.0, now, ramp_frames);
+            }
+        }
+    }
+
     /// Linear amplitude, ramped.
     pub fn set_gain(&mut self, gain: f32, now: Frames, sample_rate: u32) {
         self.gain = gain;
@@ -302,10 +312,10 @@ impl Sampler {
                 for value in bus.iter_mut() {
                     *value += *residue;
                     *residue *= residue_decay;
-                }
-                // −180 dB: inaudible, and without it the decay would never end.
-                if residue.abs() < 1e-9 {
-                    *residue = 0.0;
+                    // −180 dB: inaudible, and without it the decay would never end.
+                    if residue.abs() < 1e-9 {
+                        *residue = 0.0;
+                    }
                 }
             }
             ramp.apply(frame, bus);

@@ -25,6 +25,8 @@ pub struct Scheduler {
     arrivals: u64,
     /// Live events of each sampler.
     waiting: Vec<u32>,
+    /// Places of cancelled events, until they are swept or their frame has come.
+    cancelled: usize,
 }
 
 impl Scheduler {
@@ -37,12 +39,18 @@ impl Scheduler {
             notes: NoteTable::new(capacity),
             arrivals: 0,
             waiting: vec![0; MAX_SAMPLERS],
+            cancelled: 0,
         }
     }
 
-    /// Events that wait, cancelled ones included until their frame.
+    /// Places taken, by events that wait and by some that were cancelled lately.
     pub fn len(&self) -> usize {
         self.heap.len()
+    }
+
+    /// Events that wait and have not been cancelled.
+    pub fn live(&self) -> usize {
+        self.heap.len() - self.cancelled
     }
 
     /// Places left.
@@ -81,6 +89,9 @@ impl Scheduler {
             let Reverse((_, _, slot)) = self.heap.pop()?;
             self.free.push(slot);
             let event = self.slab.get_mut(slot as usize).and_then(Option::take);
+            if event.is_none() {
+                self.cancelled = self.cancelled.saturating_sub(1);
+            }
             if let Some((meant_for, event)) = event {
                 if let Event::NoteOn { sampler, note, .. } = event {
                     self.notes.remove((sampler, note), slot);
@@ -96,7 +107,27 @@ impl Scheduler {
     pub fn cancel_note(&mut self, sampler: SamplerIndex, note: NoteId) -> bool {
         let Some(slot) = self.notes.take((sampler, note)) else { return false };
         let event = self.slab.get_mut(slot as usize).and_then(Option::take);
-        event.inspect(|(_, event)| self.count(*event, -1)).is_some()
+        let found = event.inspect(|(_, event)| self.count(*event, -1)).is_some();
+        self.cancelled += usize::from(found);
+        self.sweep();
+        found
+    }
+
+    /// Gives back the places of cancelled events once they are more than half of all: a search through everything, but
+    /// paid for by as many cancellations. Allocates nothing.
+    fn sweep(&mut self) {
+        if self.cancelled <= self.heap.len() / 2 {
+            return;
+        }
+        let (slab, free) = (&self.slab, &mut self.free);
+        self.heap.retain(|Reverse((_, _, slot))| {
+            let live = slab.get(*slot as usize).is_some_and(Option::is_some);
+            if !live {
+                free.push(*slot);
+            }
+            live
+        });
+        self.cancelled = 0;
     }
 
     /// Events of a sampler that wait and have not been cancelled.
@@ -111,41 +142,53 @@ impl Scheduler {
     }
 
     /// Forgets the notes of a sampler that have not started; hears of each.
-    pub fn cancel_notes(&mut self, sampler: SamplerIndex, mut cancelled: impl FnMut(NoteId)) {
-        for slot in 0..self.slab.len() {
-            let Some(Some((_, Event::NoteOn { sampler: whose, note, .. }))) = self.slab.get(slot).copied()
-            else {
-                continue;
-            };
-            if whose == sampler && self.cancel_note(sampler, note) {
-                cancelled(note);
-            }
-        }
+    pub fn cancel_notes(&mut self, sampler: SamplerIndex, cancelled: impl FnMut(SamplerIndex, NoteId)) {
+        self.forget(Some(sampler), |event| matches!(event, Event::NoteOn { .. }), cancelled);
     }
 
-    /// Forgets everything, or everything of one sampler.
-    pub fn clear(&mut self, sampler: Option<SamplerIndex>) {
-        self.forget(|event| match event {
-            // Suspend and resume are the engine's state, not its music.
-            Event::Suspend | Event::Resume => false,
-            _ => sampler.is_none() || event.sampler() == sampler,
-        });
+    /// Forgets everything, or everything of one sampler; hears of each note among it.
+    pub fn clear(&mut self, sampler: Option<SamplerIndex>, cancelled: impl FnMut(SamplerIndex, NoteId)) {
+        // Suspend and resume are the engine's state, not its music.
+        self.forget(sampler, |event| !matches!(event, Event::Suspend | Event::Resume), cancelled);
     }
 
     /// Forgets the assignments of an instrument that is no more.
     pub fn forget_instrument(&mut self, index: InstrumentIndex) {
-        self.forget(|event| matches!(event, Event::Assign { instrument, .. } if *instrument == Some(index)));
+        let of_it =
+            |event: &Event| matches!(event, Event::Assign { instrument, .. } if *instrument == Some(index));
+        self.forget(None, of_it, |_, _| {});
     }
 
-    fn forget(&mut self, unwanted: impl Fn(&Event) -> bool) {
+    fn forget(
+        &mut self,
+        sampler: Option<SamplerIndex>,
+        unwanted: impl Fn(&Event) -> bool,
+        mut cancelled: impl FnMut(SamplerIndex, NoteId),
+    ) {
+        // No further than the last event that waits, of this sampler or of all.
+        let mut left = sampler.map_or(self.live(), |sampler| self.waiting_for(sampler) as usize);
         for slot in 0..self.slab.len() {
+            if left == 0 {
+                break;
+            }
             let Some(place) = self.slab.get_mut(slot) else { continue };
-            let Some((_, event)) = place.take_if(|(_, event)| unwanted(event)) else { continue };
+            let Some((_, event)) = *place else { continue };
+            if sampler.is_some() && event.sampler() != sampler {
+                continue;
+            }
+            left -= 1;
+            if !unwanted(&event) {
+                continue;
+            }
+            *place = None;
+            self.cancelled += 1;
             self.count(event, -1);
             if let Event::NoteOn { sampler, note, .. } = event {
                 self.notes.remove((sampler, note), slot as Slot);
+                cancelled(sampler, note);
             }
         }
+        self.sweep();
     }
 
     /// Doubles the room. Allocates: never on the audio thread.
@@ -301,10 +344,10 @@ mod tests {
         scheduler.insert(1, 1, note(1));
         scheduler.insert(2, 2, Event::NoteOff { sampler: 3, channel: 0, key: 1.0 });
         scheduler.insert(3, 3, Event::Resume);
-        scheduler.clear(Some(0));
+        scheduler.clear(Some(0), |_, _| {});
         assert_eq!(scheduler.pop_due(2), Some((2, Event::NoteOff { sampler: 3, channel: 0, key: 1.0 })));
         scheduler.insert(4, 4, note(2));
-        scheduler.clear(None);
+        scheduler.clear(None, |_, _| {});
         assert_eq!(scheduler.pop_due(9), Some((3, Event::Resume)));
         assert_eq!(scheduler.pop_due(9), None);
     }

@@ -1,12 +1,15 @@
 //! JavaScript values as `control` reads them.
 
 use napi::bindgen_prelude::*;
-use napi::{JsValue, ValueType};
+use napi::{JsValue, KeyCollectionMode, KeyConversion, KeyFilter, ValueType};
 
 use crate::control::{FLOATS, Value};
 
 /// Nested deeper than any option is.
 const MAX_DEPTH: usize = 4;
+
+/// More than any option or map of samples has; what is beyond is not looked at.
+const MAX_ITEMS: u32 = 4096;
 
 /// Copies a value; what options cannot hold becomes its type's name.
 pub fn read(value: Unknown) -> Result<Value> {
@@ -26,7 +29,7 @@ fn copy(value: Unknown, depth: usize) -> Result<Value> {
             if object.is_array()? {
                 let length = object.get_array_length()?;
                 let items =
-                    (0..length.min(1 << 16)).map(|i| copy(object.get_element::<Unknown>(i)?, depth + 1));
+                    (0..length.min(MAX_ITEMS)).map(|i| copy(object.get_element::<Unknown>(i)?, depth + 1));
                 Value::Array(items.collect::<Result<_>>()?)
             } else if object.is_typedarray()? {
                 let typed: TypedArray = cast(value)?;
@@ -38,7 +41,8 @@ fn copy(value: Unknown, depth: usize) -> Result<Value> {
             } else if object.is_buffer()? || object.is_arraybuffer()? {
                 Value::Other("buffer")
             } else {
-                let names = Object::keys(&object)?;
+                // Own names only: what somebody put on Object.prototype is no option.
+                let names = own_names(&object)?;
                 let fields = names.into_iter().map(|name| {
                     let field = object.get_named_property_unchecked::<Unknown>(&name)?;
                     Ok((name, copy(field, depth + 1)?))
@@ -51,6 +55,23 @@ fn copy(value: Unknown, depth: usize) -> Result<Value> {
         ValueType::BigInt => Value::Other("bigint"),
         _ => Value::Other("value of another kind"),
     })
+}
+
+fn own_names(object: &Object) -> Result<Vec<String>> {
+    let names = object.get_all_property_names(
+        KeyCollectionMode::OwnOnly,
+        KeyFilter::Enumerable,
+        KeyConversion::NumbersToStrings,
+    )?;
+    let count = names.get_array_length()?.min(MAX_ITEMS);
+    // Symbols name no option, and cannot be spelt in a message.
+    let name = |i| {
+        names.get_element::<Unknown>(i).map(|name| match name.get_type() {
+            Ok(ValueType::String) => cast::<String>(name).ok(),
+            _ => None,
+        })
+    };
+    (0..count).filter_map(|i| name(i).transpose()).collect()
 }
 
 fn cast<T: FromNapiValue>(value: Unknown) -> Result<T> {

@@ -168,3 +168,19 @@ fn a_closed_hat_chokes_the_open_one_within_6_ms_and_not_itself() {
     rig.render(1000);
     assert_eq!(ended(&rig), [1, 2], "a new closed hat ends the old one");
 }
+
+#[test]
+fn panic_leaves_no_pedal_down_and_no_bend() {
+    let mut rig = rig();
+    rig.send(control(64, 127.0));
+    rig.send(Event::PitchBend { sampler: 0, channel: 0, value: 8191.0 });
+    rig.send_at(5000, control(64, 0.0));
+    rig.send_at(5000, Event::PitchBend { sampler: 0, channel: 0, value: 0.0 });
+    rig.render(1000);
+    rig.send(Event::Panic);
+    rig.render(9000);
+    rig.send(note_on(1, 60.0, 127.0));
+    rig.send_at(10_100, release(1));
+    rig.render(2000);
+    assert_eq!(ended(&rig), [1]);
+}

@@ -158,3 +158,31 @@ fn a_cut_voice_is_led_to_zero() {
     assert!(cut <= CENTRE * (1.0 / 47.0), "{cut}");
     assert!(cut >= CENTRE * (1.0 / 288.0) * 2.0, "no voice was cut: the test does not test");
 }
+
+#[test]
+fn what_is_led_to_zero_ends_on_the_same_frame_in_any_block() {
+    let render = |blocks: &[usize]| {
+        let mut rig = with(1, Stealing::Oldest, vec![constant(1.0, 480_000)]);
+        for note in 1..=60 {
+            rig.note_at(u64::from(note), note, 60.0);
+        }
+        rig.send_at(70, Event::AllSoundOff { sampler: 0, channel: None });
+        bits(&rig.render_in(4000, blocks))
+    };
+    let whole = render(&[4000]);
+    for blocks in [1, 7, 64, 127] {
+        assert!(render(&[blocks]) == whole, "blocks of {blocks}");
+    }
+}
+
+#[test]
+fn a_choked_voice_makes_room() {
+    let open = Region { keys: 46..=46, root_key: 46.0, choked_by: 1, ..constant(0.5, 48_000) };
+    let closed = Region { keys: 42..=42, root_key: 42.0, group: 1, ..constant(0.25, 48_000) };
+    let mut rig = with(1, Stealing::None, vec![open, closed]);
+    rig.note_at(0, 1, 46.0);
+    rig.render(1000);
+    rig.send(note_on(2, 42.0, 127.0));
+    assert!((rig.left(1000)[999] - 0.25 * CENTRE).abs() < 1e-6);
+    assert_eq!(rig.ends.counters.dropped_events.get(), 0);
+}

@@ -290,3 +290,53 @@ fn panic_silences_within_six_milliseconds_and_forgets_what_was_scheduled() {
     assert!(largest_step(&out) <= 8.0 * CENTRE / 288.0 * 1.001);
     assert_eq!(rig.voices(), 0);
 }
+
+#[test]
+fn forgetting_is_meant_for_what_was_sent_before_it() {
+    for forget in [Event::Panic, Event::Cancel { sampler: 0, note: None }] {
+        let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+        rig.render(10);
+        rig.note_at(500, 1, 60.0);
+        rig.send(forget);
+        rig.note_at(600, 2, 60.0);
+        rig.send(note_on(3, 60.0, 127.0));
+        let out = rig.left(700);
+        assert_eq!((out[0], out[599]), (CENTRE, 2.0 * CENTRE), "{forget:?}");
+        assert_eq!(rig.facts, [Fact::NoteEnded(0, 1)], "and what was forgotten is told");
+    }
+}
+
+#[test]
+fn cancelled_notes_give_back_their_places_at_once() {
+    let mut rig = Rig::playing(config(), vec![constant(1.0, 100)]);
+    let (wide, receiver) = crate::rt::lane::lane::<Command>(LANE_RECORDS, 1);
+    rig.command(Command::AddLane(Box::new(receiver)));
+    for round in 0..40u32 {
+        for n in 0..8000 {
+            let note = note_on(round * 8000 + n + 1, 60.0, 127.0);
+            assert!(wide.memory().push(&encode(note, Some(3600.0)), 0));
+        }
+        rig.render(16);
+        rig.send(Event::Cancel { sampler: 0, note: None });
+        rig.render(16);
+        assert!(wide.memory().is_quiet(), "nothing waits any more");
+    }
+    assert_eq!(rig.ends.counters.dropped_events.get(), 0);
+    rig.send(note_on(1, 60.0, 127.0));
+    assert_eq!(rig.left(1)[0], CENTRE);
+}
+
+#[test]
+fn rendering_nothing_changes_nothing() {
+    let render = |nothing: bool| {
+        let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
+        rig.render(4800);
+        rig.send(note_on(1, 60.0, 127.0));
+        if nothing {
+            rig.engine.take_in();
+        }
+        rig.send_at(2400, release(1));
+        bits(&rig.render(1000))
+    };
+    assert_eq!(render(true), render(false));
+}
