@@ -67,7 +67,11 @@ export const sanitizers = [
   {
     name: 'miri',
     reason: missingMiri(),
-    command: [...'cargo +nightly miri test --no-default-features --lib --'.split(' '), 'rt::', 'dsp::interpolate'],
+    command: [
+      ...'cargo +nightly miri test --no-default-features --lib --'.split(' '),
+      'rt::',
+      'dsp::interpolate',
+    ],
     env: {},
   },
 ];
