@@ -143,9 +143,11 @@ impl Envelope {
     }
 
     /// Moves on by `frames`, at most [`Self::frames_left`].
-    pub fn advance(&mut self, frames: u32) {
+    ///
+    /// Returns whether another stage has begun: its first level need not be the last one's (an attack of 0).
+    pub fn advance(&mut self, frames: u32) -> bool {
         self.position = self.position.saturating_add(frames);
-        self.skip_finished_stages();
+        self.skip_finished_stages()
     }
 
     /// Lets go: the release starts from the current level. Once released it stays so.
@@ -179,11 +181,13 @@ impl Envelope {
         }
     }
 
-    fn skip_finished_stages(&mut self) {
+    fn skip_finished_stages(&mut self) -> bool {
+        let mut moved = false;
         while let Some(length) = self.length() {
             if self.position < length {
-                return;
+                break;
             }
+            moved = true;
             self.position = 0;
             self.stage = match self.stage {
                 Stage::Delay => Stage::Attack,
@@ -195,6 +199,7 @@ impl Envelope {
                 _ => Stage::Done,
             };
         }
+        moved
     }
 }
 

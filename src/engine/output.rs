@@ -92,14 +92,16 @@ impl Output {
         }
         for (side, level) in [left, right].into_iter().zip(&mut self.levels) {
             gate.apply(frame, side);
-            for value in side {
-                if !value.is_finite() {
+            let mut highest = peak(side);
+            if !highest.is_finite() {
+                for value in side.iter_mut().filter(|value| !value.is_finite()) {
                     *value = 0.0;
                     replaced += 1;
                 }
-                level.peak = level.peak.max(value.abs());
-                level.energy += f64::from(*value) * f64::from(*value);
+                highest = peak(side);
             }
+            level.peak = level.peak.max(highest);
+            level.energy += energy(side);
         }
         let [left, right] = &self.bus;
         for ((out, l), r) in out.chunks_exact_mut(self.channels).zip(left).zip(right) {
@@ -114,4 +116,25 @@ impl Output {
         }
         replaced
     }
+}
+
+/// Largest |value|; not finite when any value is not.
+///
+/// Over the bits, since those of non-negative floats are in the order of their values and whole numbers have no order of
+/// addition to keep: the compiler makes vectors of it, which it may not of floats.
+fn peak(values: &[f32]) -> f32 {
+    f32::from_bits(values.iter().map(|value| value.to_bits() & 0x7fff_ffff).max().unwrap_or(0))
+}
+
+/// Sum of squares, in four interleaved sums for the same reason.
+fn energy(values: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 4];
+    let (fours, rest) = values.as_chunks::<4>();
+    for four in fours {
+        for (sum, value) in sums.iter_mut().zip(four) {
+            *sum += f64::from(*value) * f64::from(*value);
+        }
+    }
+    let rest: f64 = rest.iter().map(|value| f64::from(*value) * f64::from(*value)).sum();
+    sums.iter().sum::<f64>() + rest
 }

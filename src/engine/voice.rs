@@ -89,6 +89,8 @@ struct Segment {
     at: u32,
     gain: [f32; 2],
     slope: [f32; 2],
+    /// Gain behind its last frame.
+    end: [f32; 2],
 }
 
 impl Segment {
@@ -354,14 +356,15 @@ impl Voice {
         [to_left * left * turned_left, to_right * right * turned_right]
     }
 
-    /// Moves envelope and fade on.
-    fn pass(&mut self, frames: u32) {
-        self.envelope.advance(frames);
+    /// Moves envelope and fade on; whether another stage of the envelope has begun.
+    fn pass(&mut self, frames: u32) -> bool {
+        let another_stage = self.envelope.advance(frames);
         if let Some(fade) = &mut self.fade {
             fade.left = fade.left.saturating_sub(frames);
             self.ended |= fade.left == 0;
         }
         self.ended |= self.envelope.is_done();
+        another_stage
     }
 
     fn set_step(&mut self, frame: Frames, channel: &Channel) {
@@ -389,7 +392,7 @@ impl Voice {
             (Some(gain), Some(end)) => (end - gain) / length as f32,
             _ => 0.0,
         };
-        self.segment = Segment { length, at: 0, gain, slope: [slope(0), slope(1)] };
+        self.segment = Segment { length, at: 0, gain, slope: [slope(0), slope(1)], end };
     }
 
     /// Adds the next `frames` to the bus, the first of them at `frame` on the engine clock.
@@ -412,8 +415,11 @@ impl Voice {
             self.segment.at += count as u32;
             done += count;
             if self.segment.left() == 0 {
-                self.pass(self.segment.length);
-                let gain = self.gain_after(0, frame + done as u64, channel);
+                // What was aimed at has been reached, to the bit; only another stage may begin elsewhere.
+                let gain = match self.pass(self.segment.length) {
+                    true => self.gain_after(0, frame + done as u64, channel),
+                    false => self.segment.end,
+                };
                 self.segment = Segment { gain, ..Segment::default() };
             }
         }
