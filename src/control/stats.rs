@@ -28,6 +28,8 @@ pub struct Stats {
     pub voices_peak: f64,
     /// Voices that made room.
     pub voices_stolen: f64,
+    /// Facts about notes that found no room on their way out.
+    pub lost_notices: f64,
     /// Values that were not finite.
     pub non_finite_samples: f64,
     /// Render time ÷ block time, smoothed.
@@ -60,6 +62,7 @@ impl Stats {
             voices: engine.voices.load(),
             voices_peak: engine.voices_peak.get() as f64,
             voices_stolen: engine.voices_stolen.get() as f64,
+            lost_notices: engine.facts_lost.get() as f64,
             non_finite_samples: engine.non_finite.get() as f64,
             load: 0.0,
             load_peak: 0.0,
