@@ -170,7 +170,7 @@ export interface Stats {
   voices: number;
   voicesPeak: number;
   voicesStolen: number;
-  /** Events 'noteend' and 'steal' that could not be told: more than 8192 within some 10 ms. */
+  /** Events 'noteend' and 'steal' that could not be told: more than 65536 within some 10 ms. */
   lostNotices: number;
   /** Output values that were not finite and went out as 0. */
   nonFiniteSamples: number;

@@ -97,10 +97,13 @@ impl Places {
         }
     }
 
-    /// Keeps instruments alive until the sampler comes back.
-    pub fn keep(&mut self, sampler: SamplerIndex, instruments: Vec<Arc<Instrument>>) {
-        if let Some(place) = self.keepsakes.get_mut(usize::from(sampler)) {
-            *place = instruments;
+    /// Keeps instruments alive until the sampler comes back. What is given back is to be dropped without a lock held:
+    /// an instrument that goes takes this one.
+    #[must_use]
+    pub fn keep(&mut self, sampler: SamplerIndex, instruments: Vec<Arc<Instrument>>) -> Vec<Arc<Instrument>> {
+        match self.keepsakes.get_mut(usize::from(sampler)) {
+            Some(place) => std::mem::replace(place, instruments),
+            None => instruments,
         }
     }
 

@@ -160,12 +160,13 @@ impl Sampler {
     /// Ends it: scheduled notes are forgotten, sounding ones fade. The second call does nothing.
     pub fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            self.port.post(Command::CloseSampler(self.index));
             self.leave();
+            self.port.post(Command::CloseSampler(self.index));
         }
     }
 
-    /// Its instruments stay until the engine has sent it back.
+    /// Its instruments stay until the engine has sent it back: to be called before the engine is told, or it may be
+    /// back already.
     fn leave(&self) {
         let assigned = std::mem::take(&mut *lock(&self.assigned));
         let instruments = assigned.channels.into_iter().flatten().map(|(_, instrument)| instrument);
@@ -173,7 +174,8 @@ impl Sampler {
             instruments.chain(assigned.leaving.into_iter().map(|(_, instrument)| instrument)).collect();
         let engine = self.port.engine();
         if !engine.is_closed() {
-            lock(&engine.shared().places).keep(self.index, kept);
+            let before = lock(&engine.shared().places).keep(self.index, kept);
+            drop(before);
         }
     }
 }
@@ -182,8 +184,8 @@ impl Drop for Sampler {
     /// Nobody can send to it any more: what was scheduled still sounds, then it goes.
     fn drop(&mut self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            self.port.post(Command::AbandonSampler(self.index));
             self.leave();
+            self.port.post(Command::AbandonSampler(self.index));
         }
     }
 }

@@ -61,6 +61,8 @@ pub const LANE_OBJECTS: usize = 8_192;
 pub const SCHEDULED_EVENTS: usize = 65_536;
 /// Deliveries taken in one block, shared evenly by the lanes: six times a million events a second at 128 frames.
 pub const DELIVERIES_PER_BLOCK: usize = 16_384;
+/// Facts about notes that wait to be told.
+const FACTS: usize = 4 * LANE_RECORDS;
 /// Layers that one note starts at most.
 pub const MAX_LAYERS: usize = 64;
 
@@ -134,8 +136,8 @@ impl Engine {
     /// An engine at frame 0 and what talks to it. Everything it will ever need is allocated here.
     pub fn new(config: EngineConfig) -> (Self, EngineEnds) {
         let rate = f64::from(config.sample_rate);
-        // A voice can end in every frame; facts are read 50 to 100 times a second.
-        let (outbox, collector) = collector(8192, MAX_GENERATIONS + MAX_SAMPLERS + MAX_LANES + 64);
+        // Facts are read a hundred times a second: room for all that four blocks of a full lane can tell.
+        let (outbox, collector) = collector(FACTS, MAX_GENERATIONS + MAX_SAMPLERS + MAX_LANES + 64);
         let (sender, receiver) = lane(64, LANE_OBJECTS);
         let counters = Arc::new(EngineCounters::default());
         let mut lanes: Vec<_> = (0..MAX_LANES).map(|_| None).collect();

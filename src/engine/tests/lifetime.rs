@@ -135,7 +135,7 @@ fn a_full_collector_loses_facts_by_count_and_garbage_never() {
     let mut rig = Rig::playing(config(), vec![Region { envelope: held(), ..constant(1.0, 1) }]);
     let mut out = [0.0; 64];
     let mut notes = 0;
-    for _ in 0..2000 {
+    for _ in 0..5000 {
         for _ in 0..16 {
             notes += 1;
             rig.send(note_on(notes, 60.0, 127.0));
