@@ -13,6 +13,7 @@ pub mod event;
 mod instruments;
 pub mod message;
 mod output;
+mod playhead;
 mod sampler;
 mod scheduler;
 mod voice;

@@ -9,12 +9,13 @@ use super::MAX_CHUNK;
 use super::bus::Bus;
 use super::event::{NoteId, NoteParam, SamplerIndex};
 use super::message::Generation;
+use super::playhead::Playhead;
 use super::sampler::Channel;
 use crate::dsp::envelope::Envelope;
-use crate::dsp::interpolate::{Kernel, ONE_FRAME, Phase};
+use crate::dsp::interpolate::Kernel;
 use crate::dsp::pan;
 use crate::dsp::ramp::Ramp;
-use crate::instrument::{GUARD_FRAMES, LoopMode, Playback, Region};
+use crate::instrument::{Playback, Region};
 use crate::units::{Frames, cents_to_ratio, velocity_to_gain};
 
 /// Longest stretch in which gain runs straight and pitch stands still: 0.67 ms at 48 kHz. The chord of an exponential
@@ -37,9 +38,6 @@ impl Reader {
         Self { kernel, scratch: [[0.0; STILL_FRAMES as usize]; 2] }
     }
 }
-
-/// Fastest a recording is read, frames per frame: ten octaves up.
-const MAX_STEP: f64 = 1024.0;
 
 /// What starts a voice.
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +114,9 @@ pub struct Voice {
     pub key: f32,
     pub generation: Generation,
     region: u32,
-    position: Phase,
+    playhead: Playhead,
     /// Step at zero bend, frames per frame.
     ratio: f64,
-    step: Phase,
-    looping: bool,
-    leaving_loop: bool,
     one_shot: bool,
     /// Group that ends it; 0 for none.
     choked_by: u32,
@@ -161,11 +156,8 @@ impl Voice {
             key: start.key,
             generation: start.generation,
             region: start.region,
-            position: 0,
+            playhead: Playhead::start(region),
             ratio,
-            step: ONE_FRAME,
-            looping: matches!(region.playback, Playback::Loop(_)),
-            leaving_loop: false,
             one_shot: matches!(region.playback, Playback::OneShot),
             choked_by: region.choked_by,
             turned: Turned::default(),
@@ -195,9 +187,7 @@ impl Voice {
     /// Moves on without a sound, as if it had started that much earlier.
     fn skip(&mut self, frames: Frames, now: Frames, channel: &Channel) {
         self.set_step(now, channel);
-        let played = u128::from(self.step) * u128::from(frames);
-        // Farther than any sample is long; a loop takes the remainder by itself.
-        self.position = Phase::try_from(played).unwrap_or(Phase::MAX / 2).min(Phase::MAX / 2);
+        self.playhead.skip(frames);
         let mut left = u32::try_from(frames).unwrap_or(u32::MAX);
         while left > 0 && !self.envelope.is_done() {
             let stage = self.envelope.frames_left().min(left);
@@ -313,8 +303,8 @@ impl Voice {
         }
         self.cut_segment();
         self.envelope.release();
-        if let Some(Playback::Loop(sample_loop)) = region.map(|region| &region.playback) {
-            self.leaving_loop = sample_loop.mode() == LoopMode::Sustain;
+        if let Some(region) = region {
+            self.playhead.release(region);
         }
         self.ended |= self.envelope.is_done();
     }
@@ -370,10 +360,7 @@ impl Voice {
     fn set_step(&mut self, frame: Frames, channel: &Channel) {
         let bend = f64::from(channel.bend_cents.at(frame)) + f64::from(self.turned.cents.at(frame));
         let bend = if bend == 0.0 { 1.0 } else { cents_to_ratio(bend) };
-        // At least one unit of phase, so that a voice cannot stand still for ever. Rounded by adding a half, which is
-        // exact here (2⁴² fits f64 with room) and, unlike `round`, no call into the maths library; by way of i64, for
-        // which processors have an instruction.
-        self.step = ((self.ratio * bend).min(MAX_STEP) * ONE_FRAME as f64 + 0.5).max(1.0) as i64 as Phase;
+        self.playhead.set_step(self.ratio * bend);
     }
 
     fn begin_segment(&mut self, frame: Frames, channel: &Channel) {
@@ -411,7 +398,7 @@ impl Voice {
                 self.begin_segment(frame + done as u64, channel);
             }
             let wanted = (frames - done).min(self.segment.left() as usize);
-            let count = self.read_stretch(region, done, wanted, reader, bus);
+            let count = self.read(region, done, wanted, reader, bus);
             self.segment.at += count as u32;
             done += count;
             if self.segment.left() == 0 {
@@ -425,8 +412,9 @@ impl Voice {
         }
     }
 
-    /// Reads at most `wanted` frames up to the next seam or end; returns how many.
-    fn read_stretch(
+    /// Reads at most `wanted` frames of the segment, fewer only when the recording ends, and adds them to the bus from
+    /// frame `at` on; returns how many.
+    fn read(
         &mut self,
         region: &Region,
         at: usize,
@@ -434,58 +422,15 @@ impl Voice {
         reader: &mut Reader,
         bus: &mut Bus,
     ) -> usize {
-        let sample = &region.sample;
-        let kernel = reader.kernel;
-        let frame = |n: u32| Phase::from(n) * ONE_FRAME;
-        let (data, origin, until) = match &region.playback {
-            Playback::Loop(sample_loop) if self.looping => {
-                if self.position >= frame(sample_loop.seam_end()) {
-                    let length = frame(sample_loop.end() - sample_loop.start());
-                    let over = self.position - frame(sample_loop.seam_end());
-                    self.position = frame(sample_loop.seam_end()) - length + over % length;
-                }
-                if self.position < frame(sample_loop.seam_start()) {
-                    if self.leaving_loop {
-                        // Between two seams every tap is plain data: the loop is left without a step.
-                        self.looping = false;
-                        return 0;
-                    }
-                    (sample.guarded(), -(GUARD_FRAMES as i64), frame(sample_loop.seam_start()))
-                } else {
-                    let (seam, first) = sample_loop.seam();
-                    (seam, first, frame(sample_loop.seam_end()))
-                }
-            }
-            // The kernel rings on until its first tap has left the recording.
-            _ => (
-                sample.guarded(),
-                -(GUARD_FRAMES as i64),
-                frame(sample.frames()) + frame(kernel.frames_before(self.step)),
-            ),
-        };
-        if self.position >= until {
-            self.ended = true;
-            return 0;
-        }
-        let reachable = (until - self.position).div_ceil(self.step);
-        let count = wanted.min(usize::try_from(reachable).unwrap_or(usize::MAX));
-        let position = self.position.wrapping_sub((origin as u64).wrapping_mul(ONE_FRAME));
-        let [left, right] = &mut reader.scratch;
-        let (Some(left), Some(right)) = (left.get_mut(..count), right.get_mut(..count)) else {
+        let Reader { kernel, scratch: [left, right] } = reader;
+        let (Some(left), Some(right)) = (left.get_mut(..wanted), right.get_mut(..wanted)) else {
             self.ended = true;
             return 0;
         };
-        let stereo = sample.channels() == 2;
-        if stereo {
-            kernel.read_stereo(data, position, self.step, left, right);
-        } else {
-            kernel.read_mono(data, position, self.step, left);
-        }
-        self.position += self.step * count as u64;
-        // Known on the frame of the end, not when the next is asked for: an event there finds the voice free.
-        self.ended |= !self.looping && self.position >= until;
+        let count = self.playhead.read(region, kernel, left, right);
+        self.ended |= self.playhead.has_ended();
         let Segment { at: first, gain, slope, .. } = self.segment;
-        let sides = [&*left, if stereo { &*right } else { &*left }];
+        let sides = [&*left, if region.sample.channels() == 2 { &*right } else { &*left }];
         let lines = gain.into_iter().zip(slope);
         for (((bus, values), (gain, slope)), last) in bus.iter_mut().zip(sides).zip(lines).zip(&mut self.last)
         {
@@ -493,7 +438,7 @@ impl Voice {
                 *last = kernel.add_line(out, values, gain, slope, first).unwrap_or(*last);
             }
         }
-        self.sounded = true;
+        self.sounded |= count > 0;
         count
     }
 }
