@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::event::{InstrumentIndex, NoteId, SamplerIndex};
 use super::sampler::Sampler;
+use crate::dsp::interpolate::Kernel;
 use crate::instrument::Instrument;
 use crate::rt::lane::LaneReceiver;
 
@@ -14,6 +15,8 @@ pub type Generation = u16;
 pub enum Command {
     /// Another producer. It leaves by itself when its sender is dropped.
     AddLane(Box<LaneReceiver<Command>>),
+    /// What new voices read with whose instrument has no kernel of its own; those that sound keep theirs.
+    SetKernel(Kernel),
     /// A sampler for a free place.
     AddSampler(SamplerIndex, Box<Sampler>),
     /// No more notes: what is scheduled is dropped, what sounds fades, then the place is given back.

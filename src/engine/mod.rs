@@ -86,7 +86,7 @@ pub struct EngineConfig {
     pub channels: usize,
     /// Voices that may sound at a time over all samplers.
     pub polyphony: usize,
-    /// Kernel of new voices.
+    /// Kernel of new voices, until [`Command::SetKernel`].
     pub interpolation: Interpolation,
     /// What holds the sum below the ceiling; `None`: nothing does.
     pub limiter: Option<LimiterSettings>,
@@ -318,6 +318,10 @@ impl Engine {
                 }
                 None
             }
+            Command::SetKernel(kernel) => {
+                self.reader.kernel = kernel;
+                None
+            }
             Command::SetInstrument(index, generation, instrument) => self
                 .instruments
                 .set(index, generation, instrument)
@@ -488,9 +492,10 @@ impl Engine {
         skipped: Frames,
     ) {
         let mut layers = [0u32; MAX_LAYERS];
-        let (mut count, mut generation) = (0, 0);
+        let (mut count, mut generation, mut kernel) = (0, 0, self.reader.kernel);
         if let Some((version, instrument)) = self.instrument_on(sampler, channel) {
             generation = version;
+            kernel = instrument.kernel().unwrap_or(kernel);
             for (place, region) in layers.iter_mut().zip(instrument.matching(key, velocity)) {
                 *place = region;
                 count += 1;
@@ -509,6 +514,7 @@ impl Engine {
                 velocity,
                 generation,
                 region,
+                kernel,
                 skipped,
             });
         }

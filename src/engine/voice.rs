@@ -28,6 +28,7 @@ const STILL_FRAMES: u32 = MAX_CHUNK as u32;
 
 /// What voices read recordings with.
 pub struct Reader {
+    /// For new voices whose instrument has none of its own.
     pub kernel: Kernel,
     /// Planar, one segment.
     scratch: [[f32; STILL_FRAMES as usize]; 2],
@@ -49,6 +50,8 @@ pub struct Start {
     pub velocity: f32,
     pub generation: Generation,
     pub region: u32,
+    /// What it reads with, to its end.
+    pub kernel: Kernel,
     /// How far into its sound it starts, frames on the engine clock.
     pub skipped: Frames,
 }
@@ -114,6 +117,7 @@ pub struct Voice {
     pub key: f32,
     pub generation: Generation,
     region: u32,
+    kernel: Kernel,
     playhead: Playhead,
     /// Step at zero bend, frames per frame.
     ratio: f64,
@@ -156,6 +160,7 @@ impl Voice {
             key: start.key,
             generation: start.generation,
             region: start.region,
+            kernel: start.kernel,
             playhead: Playhead::start(region),
             ratio,
             one_shot: matches!(region.playback, Playback::OneShot),
@@ -422,12 +427,12 @@ impl Voice {
         reader: &mut Reader,
         bus: &mut Bus,
     ) -> usize {
-        let Reader { kernel, scratch: [left, right] } = reader;
+        let Reader { scratch: [left, right], .. } = reader;
         let (Some(left), Some(right)) = (left.get_mut(..wanted), right.get_mut(..wanted)) else {
             self.ended = true;
             return 0;
         };
-        let count = self.playhead.read(region, kernel, left, right);
+        let count = self.playhead.read(region, &self.kernel, left, right);
         self.ended |= self.playhead.has_ended();
         let Segment { at: first, gain, slope, .. } = self.segment;
         let sides = [&*left, if region.sample.channels() == 2 { &*right } else { &*left }];
@@ -435,7 +440,7 @@ impl Voice {
         for (((bus, values), (gain, slope)), last) in bus.iter_mut().zip(sides).zip(lines).zip(&mut self.last)
         {
             if let Some(out) = bus.get_mut(at..at + count) {
-                *last = kernel.add_line(out, values, gain, slope, first).unwrap_or(*last);
+                *last = self.kernel.add_line(out, values, gain, slope, first).unwrap_or(*last);
             }
         }
         self.sounded |= count > 0;

@@ -14,6 +14,7 @@ pub use region::{Playback, Region};
 pub use sample::{GUARD_FRAMES, MAX_SAMPLE_FRAMES, Sample};
 pub use sample_loop::{LoopMode, SampleLoop};
 
+use crate::dsp::interpolate::Kernel;
 use std::sync::Arc;
 
 /// Most regions one instrument may have: an index into them fits `u32` with room to spare, and the largest
@@ -25,6 +26,7 @@ pub const MAX_REGIONS: usize = 1 << 20;
 pub struct Instrument {
     regions: Vec<Region>,
     index: KeyIndex,
+    kernel: Option<Kernel>,
 }
 
 impl Instrument {
@@ -32,7 +34,17 @@ impl Instrument {
     pub fn new(regions: Vec<Region>) -> Self {
         debug_assert!(regions.len() <= MAX_REGIONS);
         let index = KeyIndex::new(&regions);
-        Self { regions, index }
+        Self { regions, index, kernel: None }
+    }
+
+    /// The same, read with this kernel whatever the engine's is.
+    pub fn with_kernel(self, kernel: Option<Kernel>) -> Self {
+        Self { kernel, ..self }
+    }
+
+    /// What its voices read with; `None`: the engine's.
+    pub fn kernel(&self) -> Option<Kernel> {
+        self.kernel
     }
 
     /// All regions.

@@ -147,6 +147,47 @@ fn a_one_shot_ignores_its_key() {
     assert_eq!(rig.left(6000).iter().filter(|v| **v == CENTRE).count(), 5000);
 }
 
+/// Between two frames of a lone 1 every kernel has a value of its own.
+fn read_with(interpolation: Interpolation) -> f32 {
+    let values = [0.0, 0.0, 1.0, 0.0, 0.0].repeat(20);
+    let (kernel, mut out) = (Kernel::new(interpolation), [0.0]);
+    kernel.read_mono(&values, (52 << 32) + (1 << 31), 1 << 32, &mut out);
+    out[0]
+}
+
+/// Played on key 60, an octave below its root, every second frame is such a place.
+fn halfway() -> Region {
+    let values: Vec<f32> = [0.0, 0.0, 1.0, 0.0, 0.0].repeat(2000);
+    Region { root_key: 72.0, envelope: held(), ..Region::of(mono(values)) }
+}
+
+#[test]
+fn a_note_keeps_the_kernel_that_it_started_with_and_an_instruments_own_comes_first() {
+    let render = |first: Interpolation, later: Interpolation, own: Option<Interpolation>| {
+        let mut rig = Rig::playing(EngineConfig { interpolation: first, ..config() }, vec![]);
+        let instrument = Instrument::new(vec![halfway()]).with_kernel(own.map(Kernel::new));
+        rig.command(Command::SetInstrument(0, 1, Arc::new(instrument)));
+        rig.note_at(0, 1, 60.0);
+        // Frame 105 is halfway between frames 52 and 53, frame 1105 as far into the other note.
+        let mut out = rig.left(500);
+        rig.command(Command::SetKernel(Kernel::new(later)));
+        out.extend(rig.left(500));
+        rig.send(release(1));
+        rig.send_at(2000, note_on(2, 60.0, 127.0));
+        out.extend(rig.left(2000));
+        [out[105], out[605], out[2105]]
+    };
+    for (first, later) in
+        [(Interpolation::Linear, Interpolation::Sinc16), (Interpolation::Cubic, Interpolation::Linear)]
+    {
+        let [a, b] = [first, later].map(|kernel| read_with(kernel) * CENTRE);
+        assert_ne!(a, b);
+        assert_eq!(render(first, later, None), [a, a, b]);
+        let own = read_with(Interpolation::Sinc8) * CENTRE;
+        assert_eq!(render(first, later, Some(Interpolation::Sinc8)), [own; 3]);
+    }
+}
+
 fn looped(values: Vec<f32>, start: u32, end: u32, mode: LoopMode) -> Region {
     let (sample_loop, sample) = SampleLoop::new(&mono(values), start, end, mode).unwrap();
     Region { playback: Playback::Loop(Arc::new(sample_loop)), envelope: held(), ..Region::of(sample) }
