@@ -17,7 +17,7 @@ use ictus::dsp::limiter::LimiterSettings;
 use ictus::engine::event::{Event, Late, encode};
 use ictus::engine::message::Command;
 use ictus::engine::{Engine, EngineConfig, EngineEnds, Sampler, Stealing};
-use ictus::instrument::{Instrument, LoopMode, Playback, Region, Sample, SampleLoop};
+use ictus::instrument::{Instrument, LoopMode, LoopSettings, Playback, Region, Sample, SampleLoop};
 
 const RATE: u32 = 48_000;
 const BLOCK: usize = 128;
@@ -185,8 +185,8 @@ impl Recording {
         };
         let noise = (0..frames * u32::from(channels)).map(value).collect();
         let sample = Arc::new(Sample::new(noise, channels, RATE).expect("noise is a sample").0);
-        let (round, sample) = SampleLoop::new(&sample, frames / 8, frames / 8 * 7, LoopMode::Continuous)
-            .expect("the loop lies in the sample");
+        let settings = LoopSettings::forward(frames / 8, frames / 8 * 7, LoopMode::Continuous);
+        let round = SampleLoop::new(&sample, &settings).expect("the loop lies in the sample");
         Self { sample, round: Arc::new(round) }
     }
 

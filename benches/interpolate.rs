@@ -9,11 +9,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ictus::dsp::interpolate::{Interpolation, Kernel, ONE_FRAME, Variant};
+use ictus::dsp::interpolate::{Interpolation, Kernel, ONE_FRAME, Step, Variant};
 use ictus::engine::event::{Event, Late, encode};
 use ictus::engine::message::Command;
 use ictus::engine::{Engine, EngineConfig, EngineEnds, Sampler, Stealing};
-use ictus::instrument::{Instrument, LoopMode, Playback, Region, Sample, SampleLoop};
+use ictus::instrument::{Instrument, LoopMode, LoopSettings, Playback, Region, Sample, SampleLoop};
 
 const RATE: f64 = 48_000.0;
 const ROUNDS: usize = 41;
@@ -131,7 +131,7 @@ fn main() {
 
 /// ns per frame.
 fn round(kernel: &Kernel, noise: &[f32], ratio: f64, stereo: bool) -> f64 {
-    let step = (ratio * ONE_FRAME as f64) as u64;
+    let step = (ratio * ONE_FRAME as f64) as Step;
     let (mut left, mut right) = ([0.0; RUN], [0.0; RUN]);
     let length = noise.len() as u64 / 2 * ONE_FRAME;
     let (first, last) = (200 * ONE_FRAME, length - 1000 * ONE_FRAME);
@@ -145,7 +145,7 @@ fn round(kernel: &Kernel, noise: &[f32], ratio: f64, stereo: bool) -> f64 {
             kernel.read_mono(black_box(noise), position, step, &mut left);
         }
         black_box(&left);
-        position += step * RUN as u64;
+        position = position.wrapping_add_signed(step * RUN as Step);
         if position > last {
             position = first + (position & (ONE_FRAME - 1));
         }
@@ -158,7 +158,7 @@ fn read(kernel: &Kernel, hz: f64, ratio: f64, count: usize) -> (Vec<f32>, f64) {
     let frames = 300 + (count as f64 * ratio) as usize;
     let sine: Vec<f32> = (0..frames).map(|n| (TAU * hz / RATE * n as f64).sin() as f32).collect();
     let mut out = vec![0.0; count];
-    kernel.read_mono(&sine, 128 * ONE_FRAME, step as u64, &mut out);
+    kernel.read_mono(&sine, 128 * ONE_FRAME, step as Step, &mut out);
     (out, TAU * hz / RATE * step / ONE_FRAME as f64)
 }
 
@@ -216,7 +216,8 @@ impl Voices {
         let (engine, mut ends) = Engine::new(config);
         let sample = Sample::new(noise.to_vec(), if stereo { 2 } else { 1 }, RATE as u32).unwrap().0;
         let sample = Arc::new(sample);
-        let (sample_loop, sample) = SampleLoop::new(&sample, 1000, 40_000, LoopMode::Continuous).unwrap();
+        let settings = LoopSettings::forward(1000, 40_000, LoopMode::Continuous);
+        let sample_loop = SampleLoop::new(&sample, &settings).unwrap();
         let region = Region { playback: Playback::Loop(Arc::new(sample_loop)), ..Region::of(sample) };
         let sampler = Sampler::new(VOICES, Stealing::Quietest, 1.0);
         assert!(ends.lane.send(Command::AddSampler(0, Box::new(sampler))).is_ok());

@@ -9,7 +9,7 @@ use super::error::{Error, Result};
 use super::instrument::Instrument;
 use super::value::{Options, Value, number};
 use crate::dsp::envelope::EnvelopeTimes;
-use crate::instrument::{LoopMode, MAX_SAMPLE_FRAMES, Playback, Region, Sample, SampleLoop};
+use crate::instrument::{LoopMode, LoopSettings, MAX_SAMPLE_FRAMES, Playback, Region, Sample, SampleLoop};
 use crate::load;
 use crate::units::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
 
@@ -255,7 +255,8 @@ pub fn make_region(
     };
     if let Some((start, end, wish)) = metadata.sample_loop {
         let mode = if wish == LoopWish::Sustain { LoopMode::Sustain } else { LoopMode::Continuous };
-        let (sample_loop, sample) = SampleLoop::new(&region.sample, start, end, mode).ok_or_else(|| {
+        let settings = LoopSettings::forward(start, end, mode);
+        let sample_loop = SampleLoop::new(&region.sample, &settings).ok_or_else(|| {
             Error::InvalidArgument(format!(
                 "loop must lie within the sample: 0 <= start < end <= {frames} frames, got start {start}, end {end}"
             ))
@@ -263,7 +264,6 @@ pub fn make_region(
         if wish == LoopWish::OneShot {
             region.playback = Playback::OneShot;
         } else {
-            region.sample = sample;
             region.playback = Playback::Loop(Arc::new(sample_loop));
         }
     }

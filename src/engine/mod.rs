@@ -24,6 +24,7 @@ mod tests;
 
 pub use counters::{EngineCounters, Reading};
 pub use instruments::{MAX_GENERATIONS, MAX_INSTRUMENTS};
+pub use playhead::Span;
 pub use sampler::{Sampler, Stealing};
 
 use sampler::Controlled;

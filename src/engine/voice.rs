@@ -9,7 +9,7 @@ use super::MAX_CHUNK;
 use super::bus::Bus;
 use super::event::{NoteId, NoteParam, SamplerIndex};
 use super::message::Generation;
-use super::playhead::Playhead;
+use super::playhead::{Playhead, Span};
 use super::sampler::Channel;
 use crate::dsp::envelope::Envelope;
 use crate::dsp::interpolate::Kernel;
@@ -161,7 +161,7 @@ impl Voice {
             generation: start.generation,
             region: start.region,
             kernel: start.kernel,
-            playhead: Playhead::start(region),
+            playhead: Playhead::start(region, Span::of(region)),
             ratio,
             one_shot: matches!(region.playback, Playback::OneShot),
             choked_by: region.choked_by,

@@ -12,7 +12,7 @@ mod sample_loop;
 pub use index::KeyIndex;
 pub use region::{Playback, Region};
 pub use sample::{GUARD_FRAMES, MAX_SAMPLE_FRAMES, Sample};
-pub use sample_loop::{LoopMode, SampleLoop};
+pub use sample_loop::{Frames, JOINT_FRAMES, LoopMode, LoopSettings, SampleLoop, recording};
 
 use crate::dsp::interpolate::Kernel;
 use std::sync::Arc;
@@ -81,9 +81,13 @@ impl Instrument {
         self.distinct_samples().len()
     }
 
-    /// Bytes of sample memory, each sample counted once.
+    /// Bytes of sample memory, each sample and loop counted once.
     pub fn bytes(&self) -> usize {
-        self.distinct_samples().iter().map(|sample| sample.bytes()).sum()
+        let mut loops: Vec<_> = self.regions.iter().filter_map(Region::sample_loop).collect();
+        loops.sort_by_key(|sample_loop| Arc::as_ptr(sample_loop));
+        loops.dedup_by_key(|sample_loop| Arc::as_ptr(sample_loop));
+        let samples = self.distinct_samples();
+        samples.iter().map(|sample| sample.bytes()).chain(loops.iter().map(|round| round.bytes())).sum()
     }
 
     fn distinct_samples(&self) -> Vec<&Arc<Sample>> {

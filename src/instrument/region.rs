@@ -34,6 +34,10 @@ pub struct Region {
     pub gain: f64,
     /// −1 left to 1 right.
     pub pan: f64,
+    /// Frame on which it starts; a fraction starts between two. Source: SFZ `offset`.
+    pub offset_frames: f64,
+    /// Frame behind the last that is played, unless that is the recording's own. Source: SFZ `end`, which is one less.
+    pub end_frame: Option<u32>,
     /// Once, one-shot or looped.
     pub playback: Playback,
     /// A note in this group ends voices that are choked by it; 0 for none.
@@ -55,10 +59,19 @@ impl Region {
             tune_cents: 0.0,
             gain: 1.0,
             pan: 0.0,
+            offset_frames: 0.0,
+            end_frame: None,
             playback: Playback::Once,
             group: 0,
             choked_by: 0,
             envelope: EnvelopeTimes::default(),
+        }
+    }
+    /// Its loop, if it has one.
+    pub fn sample_loop(&self) -> Option<&Arc<SampleLoop>> {
+        match &self.playback {
+            Playback::Loop(sample_loop) => Some(sample_loop),
+            Playback::Once | Playback::OneShot => None,
         }
     }
 }

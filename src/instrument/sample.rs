@@ -7,8 +7,9 @@ use crate::dsp::interpolate::MAX_TAPS;
 /// left the recording, so n − 1 frames past the end.
 pub const GUARD_FRAMES: usize = MAX_TAPS;
 
-/// Longest sample, in frames: positions are 32.32 fixed point, and half of the range is kept free for arithmetic.
-pub const MAX_SAMPLE_FRAMES: usize = 1 << 31;
+/// Longest sample, in frames, 12 hours at 48 kHz: positions are 32.32 fixed point with a sign, and some of the range is
+/// kept free for arithmetic.
+pub const MAX_SAMPLE_FRAMES: usize = (1 << 31) - (1 << 20);
 
 /// A recording: interleaved `frames × channels`, `f32`, with guard frames at both ends.
 pub struct Sample {

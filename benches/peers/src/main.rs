@@ -18,7 +18,7 @@ use ictus::dsp::interpolate::Interpolation;
 use ictus::engine::event::{Event, Late, encode};
 use ictus::engine::message::Command;
 use ictus::engine::{Engine, EngineConfig, EngineEnds, Sampler, Stealing};
-use ictus::instrument::{Instrument, LoopMode, Playback, Region, Sample, SampleLoop};
+use ictus::instrument::{Instrument, LoopMode, LoopSettings, Playback, Region, Sample, SampleLoop};
 use oxisynth::{InterpolationMethod, MidiEvent, SoundFont, Synth, SynthDescriptor};
 use rustysynth::{Synthesizer, SynthesizerSettings};
 
@@ -51,7 +51,8 @@ impl Ours {
         let sample = values.iter().map(|value| f32::from(*value) / 32_768.0).collect();
         let sample = Arc::new(Sample::new(sample, 1, RATE).expect("a sample").0);
         let (start, end) = (sample.frames() / 8, sample.frames() / 8 * 7);
-        let (round, sample) = SampleLoop::new(&sample, start, end, LoopMode::Continuous).expect("a loop");
+        let settings = LoopSettings::forward(start, end, LoopMode::Continuous);
+        let round = SampleLoop::new(&sample, &settings).expect("a loop");
         let region = Region { playback: Playback::Loop(Arc::new(round)), ..Region::of(sample) };
         let sampler = Sampler::new(voices, Stealing::Quietest, 1.0);
         assert!(ends.lane.send(Command::AddSampler(0, Box::new(sampler))).is_ok());

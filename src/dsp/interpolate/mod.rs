@@ -2,10 +2,10 @@
 //!
 //! Positions are 32.32 fixed point: adding the increment n times is exact, so that frame n of a voice is at the same
 //! place whether it was reached in one block or in a hundred (RT-6). The rounding of a ratio to 2⁻³² drifts by less
-//! than a hundredth of a frame in an hour.
+//! than a hundredth of a frame in an hour. Steps may be negative: then it is read backwards.
 //!
 //! Recordings are interleaved. Frames whose taps do not all lie within the slice are silence, never a panic (RT-5);
-//! callers with guard frames and loop seams never meet that.
+//! callers with guard frames and joints around loops never meet that.
 //!
 //! Each kernel has a scalar form (`scalar`), the reference; one for 4 lanes that every x86-64 (SSE2) and 64-bit ARM
 //! (NEON) has (`quad`); and one for AVX2 with FMA (`x86`). They differ by roundings. A [`Kernel`] is made once, on the
@@ -30,11 +30,17 @@ use super::ramp;
 use run::Run;
 use sinc::{Table, Tables};
 
-/// A position or step in a recording: frames in the upper 32 bits, fraction in the lower.
+/// A position in a recording: frames in the upper 32 bits, fraction in the lower.
 pub type Phase = u64;
+
+/// From one position to the next, in the units of [`Phase`]; negative: backwards. What is read at a position is the same
+/// in both directions, since kernels are even.
+pub type Step = i64;
 
 /// One frame in [`Phase`] units.
 pub const ONE_FRAME: Phase = 1 << 32;
+/// A recording at its own speed.
+pub const UNISON: Step = ONE_FRAME as Step;
 
 /// Most frames a kernel takes together. It begins at most half of them − 1 before the position, and ends half of
 /// them behind it.
@@ -139,24 +145,26 @@ impl Kernel {
         self.interpolation
     }
 
-    /// Frames it takes together at this step: a sinc that reads fast takes more, to keep its cutoff sharp.
-    pub fn taps(&self, step: Phase) -> usize {
+    /// Frames it takes together at this step: a sinc that reads fast takes more, to keep its cutoff sharp, in either
+    /// direction.
+    pub fn taps(&self, step: Step) -> usize {
         taps_of(self.interpolation, self.table(step))
     }
 
-    /// Frames before the position that it takes: also how long it rings after the recording's last frame.
-    pub fn frames_before(&self, step: Phase) -> u32 {
+    /// Frames before the position that it takes, one less than behind it: it rings until it is half its taps away from
+    /// the recording's last frame, or backwards from the first.
+    pub fn frames_before(&self, step: Step) -> u32 {
         (self.taps(step) / 2 - 1) as u32
     }
 
-    fn table(&self, step: Phase) -> Option<&'static Table> {
-        self.tables.map(|tables| tables.at(step))
+    fn table(&self, step: Step) -> Option<&'static Table> {
+        self.tables.map(|tables| tables.at(step.unsigned_abs()))
     }
 
     /// Reads `out.len()` frames of a mono recording, starting at `position` with `step` between them.
     ///
     /// Thread: any; no allocation.
-    pub fn read_mono(&self, frames: &[f32], position: Phase, step: Phase, out: &mut [f32]) {
+    pub fn read_mono(&self, frames: &[f32], position: Phase, step: Step, out: &mut [f32]) {
         let table = self.table(step);
         let (before, run, after) =
             Run::<1>::within(frames, taps_of(self.interpolation, table), position, step, out.len());
@@ -194,7 +202,7 @@ impl Kernel {
         &self,
         frames: &[f32],
         position: Phase,
-        step: Phase,
+        step: Step,
         left: &mut [f32],
         right: &mut [f32],
     ) {

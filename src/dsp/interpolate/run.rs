@@ -1,6 +1,6 @@
 //! Which part of a run lies within the recording: the one place where bounds are checked.
 
-use super::{ONE_FRAME, Phase};
+use super::{ONE_FRAME, Phase, Step};
 
 /// Frames to read whose taps all lie within the recording. `within` is the only constructor, and everything `unsafe`
 /// in this folder rests on what it establishes:
@@ -11,56 +11,44 @@ pub struct Run<'a, const CHANNELS: usize> {
     taps: usize,
     /// Of the first frame, already moved back to its first tap.
     first: Phase,
-    step: Phase,
+    step: Step,
     count: usize,
 }
 
 impl<'a, const CHANNELS: usize> Run<'a, CHANNELS> {
-    /// Of `count` frames: how many come before the recording, the run, how many come after it.
+    /// Of `count` frames: how many come before the run, the run, how many come after it. Those lie outside of the
+    /// recording, on either side of it, since a step may be negative.
     ///
-    /// Positions that would pass the end of [`Phase`] come after it.
+    /// A line passes through a stretch once: which frames are within it is a matter of where the line enters and where
+    /// it leaves. All of it is computed in whole numbers that hold every position, step and count, so that nothing
+    /// wraps before it has been compared.
     pub fn within(
         frames: &'a [f32],
         taps: usize,
         position: Phase,
-        step: Phase,
+        step: Step,
         count: usize,
     ) -> (usize, Self, usize) {
-        let reach = (taps / 2 - 1) as u64 * ONE_FRAME;
-        let nothing =
-            |silent: usize| (silent, Self { frames, taps, first: 0, step, count: 0 }, count - silent);
+        let reach = (taps / 2 - 1) as i128 * i128::from(ONE_FRAME);
+        let first = i128::from(position) - reach;
+        let wide = i128::from(step);
+        // |step| ≤ 2⁶³ and a slice has fewer than 2⁶¹ values: within 2¹²⁵.
+        let at = |frame: usize| first + wide * frame as i128;
         // The first tap may be on frames 0 ..= length − taps.
-        let Some(last) = (frames.len() / CHANNELS).checked_sub(taps) else { return nothing(count) };
-        let end = (last as u64).saturating_add(1).min(u64::from(u32::MAX)) * ONE_FRAME;
-        let mut silent = 0;
-        let mut first = position;
-        if position < reach {
-            let steps = (reach - position)
-                .checked_div(step)
-                .map_or(u64::MAX, |whole| if whole * step == reach - position { whole } else { whole + 1 });
-            if steps >= count as u64 {
-                return nothing(count);
-            }
-            silent = steps as usize;
-            let Some(there) = step.checked_mul(steps).and_then(|way| position.checked_add(way)) else {
-                return nothing(count);
-            };
-            first = there;
-        }
-        let first = first - reach;
-        let wanted = count - silent;
-        let ends_within = |frames: u64| {
-            step.checked_mul(frames).and_then(|way| first.checked_add(way)).is_some_and(|at| at < end)
-        };
+        let last = (frames.len() / CHANNELS).checked_sub(taps);
+        let end = i128::from(last.map_or(0, |last| (last as u64 + 1).min(u64::from(u32::MAX)) * ONE_FRAME));
+        let inside = |at: i128| at >= 0 && at < end;
         // The usual case needs no division.
-        let inside = if wanted > 0 && ends_within(wanted as u64 - 1) {
-            wanted
-        } else if first >= end {
-            0
-        } else {
-            (end - first).div_ceil(step.max(1)).min(wanted as u64) as usize
+        let (enters, leaves) = match count.checked_sub(1) {
+            Some(last) if inside(first) && inside(at(last)) => (0, count),
+            _ if end == 0 => (count, count),
+            _ if step >= 0 => (steps(-first, wide, count), steps(end - first, wide, count)),
+            _ => (steps(first - end + 1, -wide, count), steps(first + 1, -wide, count)),
         };
-        (silent, Self { frames, taps, first, step, count: inside }, wanted - inside)
+        let inside = leaves.saturating_sub(enters);
+        // A frame that is within the recording is at 0 or more and below 2⁶⁴.
+        let first = if inside > 0 { at(enters) as Phase } else { 0 };
+        (enters, Self { frames, taps, first, step, count: inside }, count - enters - inside)
     }
 
     /// Whether there is a frame at all, and each takes so many frames together: what a kernel asks once before it
@@ -70,7 +58,7 @@ impl<'a, const CHANNELS: usize> Run<'a, CHANNELS> {
     }
 
     /// Between frames.
-    pub fn step(&self) -> Phase {
+    pub fn step(&self) -> Step {
         self.step
     }
 
@@ -91,23 +79,33 @@ impl<'a, const CHANNELS: usize> Run<'a, CHANNELS> {
 
     /// Where `N` frames from `at` on begin. What lies behind the run is its last frame again.
     ///
-    /// Within a run nothing passes the end of `Phase`: `within` compared the last frame with the recording's end.
+    /// Wrapping arithmetic gives the true place, backwards, too: `within` has seen that the first and the last frame lie
+    /// between 0 and 2⁶⁴, and so does every frame between them.
     #[inline(always)]
     pub fn places<const N: usize>(&self, at: usize) -> [Phase; N] {
-        let base = self.first.wrapping_add(self.step.wrapping_mul(at as u64));
+        let base = self.first.wrapping_add_signed(self.step.wrapping_mul(at as Step));
         let left = self.count.saturating_sub(at);
         if left >= N {
             let mut next = base;
             std::array::from_fn(|_| {
                 let here = next;
-                next = next.wrapping_add(self.step);
+                next = next.wrapping_add_signed(self.step);
                 here
             })
         } else {
             let last = self.count.saturating_sub(1);
             std::array::from_fn(|i| {
-                self.first.wrapping_add(self.step.wrapping_mul(last.min(at.saturating_add(i)) as u64))
+                self.first.wrapping_add_signed(self.step.wrapping_mul(last.min(at.saturating_add(i)) as Step))
             })
         }
+    }
+}
+
+/// How many of the frames 0, 1, … have not yet gone `distance` at this speed; at most `count`.
+fn steps(distance: i128, speed: i128, count: usize) -> usize {
+    match distance {
+        ..=0 => 0,
+        _ if speed == 0 => count,
+        _ => usize::try_from((distance - 1) / speed + 1).map_or(count, |steps| steps.min(count)),
     }
 }

@@ -49,7 +49,7 @@ fn read_with<const CHANNELS: usize>(
         {
             *r = kernel(taps.get(1..).unwrap_or(&[]), at);
         }
-        at = at.wrapping_add(run.step());
+        at = at.wrapping_add_signed(run.step());
     }
 }
 

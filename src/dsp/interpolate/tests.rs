@@ -12,6 +12,10 @@ fn phase(frames: f64) -> Phase {
     (frames * ONE_FRAME as f64) as Phase
 }
 
+fn speed(ratio: f64) -> Step {
+    (ratio * ONE_FRAME as f64) as Step
+}
+
 /// Every kernel in every variant.
 fn all() -> impl Iterator<Item = Kernel> {
     Interpolation::ALL.into_iter().flat_map(variants)
@@ -51,7 +55,7 @@ fn a_ramp_comes_out_as_a_ramp_at_every_speed() {
     for kernel in all() {
         for step in [0.25, 0.5, 1.0, 2.0, 7.75] {
             let mut out = [0.0; 256];
-            kernel.read_mono(&ramp, phase(70.5), phase(step), &mut out);
+            kernel.read_mono(&ramp, phase(70.5), speed(step), &mut out);
             for (n, value) in out.iter().enumerate() {
                 let expected = 70.5 + step * n as f64;
                 let bound =
@@ -72,8 +76,8 @@ fn a_constant_stays_what_it_is_at_every_speed() {
     for kernel in all() {
         for ratio in [0.01, 0.749, 1.0, 1.05, 1.5, 2.0, 3.3, 4.0, 17.0, 64.0, 200.0] {
             let mut out = [0.0; 64];
-            kernel.read_mono(&ones, phase(100.0), phase(ratio), &mut out);
-            let bound = (kernel.taps(phase(ratio)) as f32 + 4.0) * LARGEST_ROW * 2f32.powi(-24);
+            kernel.read_mono(&ones, phase(100.0), speed(ratio), &mut out);
+            let bound = (kernel.taps(speed(ratio)) as f32 + 4.0) * LARGEST_ROW * 2f32.powi(-24);
             assert!(out.iter().all(|value| (value - 1.0).abs() <= bound), "{kernel:?} at {ratio}");
         }
     }
@@ -84,7 +88,7 @@ fn on_a_frame_every_kernel_gives_that_frame() {
     let noise = noise(200, 7);
     for kernel in all() {
         let mut out = [0.0; 100];
-        kernel.read_mono(&noise, 20 * ONE_FRAME, ONE_FRAME, &mut out);
+        kernel.read_mono(&noise, 20 * ONE_FRAME, UNISON, &mut out);
         assert_eq!(bits(&out), bits(&noise[20..120]), "{kernel:?}");
     }
 }
@@ -95,7 +99,7 @@ fn cubic_reproduces_parabolas() {
     let parabola: Vec<f32> = (0..64).map(|n| (n * n) as f32).collect();
     for kernel in variants(Interpolation::Cubic) {
         let mut out = [0.0; 100];
-        kernel.read_mono(&parabola, phase(2.0), phase(0.5), &mut out);
+        kernel.read_mono(&parabola, phase(2.0), speed(0.5), &mut out);
         for (n, value) in out.iter().enumerate() {
             let x = 2.0 + 0.5 * n as f64;
             assert_eq!(f64::from(*value), x * x);
@@ -110,11 +114,11 @@ fn stereo_is_two_monos() {
     for kernel in all() {
         for ratio in [0.7, 1.7, 3.1] {
             let (mut l, mut r, mut m) = ([0.0; 101], [0.0; 101], [0.0; 101]);
-            kernel.read_stereo(&both, phase(65.3), phase(ratio), &mut l, &mut r);
+            kernel.read_stereo(&both, phase(65.3), speed(ratio), &mut l, &mut r);
             // A sinc's sums are rounded in another order.
-            let bound = bound(&kernel, phase(ratio));
+            let bound = bound(&kernel, speed(ratio));
             for (side, mono) in [(l, &left), (r, &right)] {
-                kernel.read_mono(mono, phase(65.3), phase(ratio), &mut m);
+                kernel.read_mono(mono, phase(65.3), speed(ratio), &mut m);
                 for (a, b) in side.iter().zip(m) {
                     assert!(
                         (a - b).abs() <= if is_sinc(&kernel) { bound } else { 0.0 },
@@ -129,27 +133,28 @@ fn stereo_is_two_monos() {
 /// How far two variants may be apart on values within ±1. Both round each of their n products and sums, and n
 /// weights, to 2⁻²⁴ of what they are; all products together are at most Σ|c|, all partial sums too. A cubic's
 /// coefficients are at most 6 in sum, over 10 operations.
-fn bound(kernel: &Kernel, step: Phase) -> f32 {
+fn bound(kernel: &Kernel, step: Step) -> f32 {
     let n = if is_sinc(kernel) { 3 * kernel.taps(step) + 4 } else { 20 };
     let largest = if is_sinc(kernel) { LARGEST_ROW } else { 6.0 };
     2.0 * n as f32 * largest * 2f32.powi(-24)
 }
 
 /// Position of frame `i` when all its taps are within a recording of `length` frames.
-fn place(kernel: &Kernel, length: usize, position: Phase, step: Phase, i: usize) -> Option<Phase> {
-    let at = u128::from(position) + u128::from(step) * i as u128;
-    let first = (at >> 32) as i128 - i128::from(kernel.frames_before(step));
+fn place(kernel: &Kernel, length: usize, position: Phase, step: Step, i: usize) -> Option<Phase> {
+    let at = i128::from(position) + i128::from(step) * i as i128;
+    let first = (at >> 32) - i128::from(kernel.frames_before(step));
     let inside = first >= 0 && first + kernel.taps(step) as i128 <= length as i128;
-    (at <= u128::from(u64::MAX) && inside).then_some(at as Phase)
+    inside.then_some(at as Phase)
 }
 
-fn any_step() -> impl Strategy<Value = Phase> {
+fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0.0f64..2.5).prop_map(phase),
-        2 => (1.0f64..70.0).prop_map(phase),
-        1 => 0u64..3,
-        1 => any::<u64>(),
-        1 => Just(ONE_FRAME),
+        4 => (-2.5f64..2.5).prop_map(speed),
+        2 => (1.0f64..70.0).prop_map(speed),
+        2 => (-70.0f64..-1.0).prop_map(speed),
+        1 => -3i64..3,
+        1 => any::<i64>(),
+        1 => prop::sample::select(vec![UNISON, -UNISON, Step::MIN, Step::MAX]),
     ]
 }
 
@@ -195,6 +200,23 @@ proptest! {
                 prop_assert_eq!(m[i].to_bits(), one[0].to_bits());
                 prop_assert!(m[i].is_finite() && l[i].is_finite() && r[i].is_finite());
             }
+            // Backwards from the last frame it is the same, the other way round.
+            if let (Some(back), Some(last)) = (step.checked_neg(), count.checked_sub(1))
+                && let Ok(at) = Phase::try_from(i128::from(position) + i128::from(step) * last as i128)
+            {
+                for kernel in variants(interpolation) {
+                    let (mut there, mut mono_there) = ((vec![9.0; count], vec![9.0; count]), vec![9.0; count]);
+                    let (mut here, mut mono_here) = (there.clone(), mono_there.clone());
+                    kernel.read_stereo(stereo, position, step, &mut there.0, &mut there.1);
+                    kernel.read_mono(mono, position, step, &mut mono_there);
+                    kernel.read_stereo(stereo, at, back, &mut here.0, &mut here.1);
+                    kernel.read_mono(mono, at, back, &mut mono_here);
+                    for (mut a, b) in [(here.0, there.0), (here.1, there.1), (mono_here, mono_there)] {
+                        a.reverse();
+                        prop_assert!(bits(&a) == bits(&b), "{:?}: backwards differs", kernel);
+                    }
+                }
+            }
             let bound = bound(&scalar, step);
             for kernel in variants(interpolation) {
                 let (mut m2, mut l2, mut r2) = (vec![9.0; count], vec![9.0; count], vec![9.0; count]);
@@ -226,8 +248,8 @@ proptest! {
             let (mut done, mut parts) = (0, parts.iter().cycle());
             while done < COUNT {
                 let range = done..COUNT.min(done + parts.next().unwrap());
-                // Positions that wrap are no positions: the voice has ended long before.
-                let Some(at) = step.checked_mul(done as u64).and_then(|way| position.checked_add(way)) else {
+                // Beyond these there are no positions: the voice has ended long before.
+                let Ok(at) = Phase::try_from(i128::from(position) + i128::from(step) * done as i128) else {
                     break;
                 };
                 kernel.read_stereo(&field, at, step, &mut l2[range.clone()], &mut r2[range.clone()]);
@@ -245,14 +267,14 @@ proptest! {
 fn outside_the_recording_is_silence_not_a_panic() {
     for kernel in all() {
         let mut out = [1.0; 9];
-        kernel.read_mono(&[1.0; 4], phase(100.0), ONE_FRAME, &mut out);
+        kernel.read_mono(&[1.0; 4], phase(100.0), UNISON, &mut out);
         assert_eq!(out, [0.0; 9]);
         out = [1.0; 9];
-        kernel.read_mono(&[], 0, ONE_FRAME, &mut out);
+        kernel.read_mono(&[], 0, UNISON, &mut out);
         assert_eq!(out, [0.0; 9]);
-        kernel.read_mono(&[1.0; 4], u64::MAX - 5, u64::MAX, &mut out);
+        kernel.read_mono(&[1.0; 4], u64::MAX - 5, Step::MAX, &mut out);
         kernel.read_mono(&[1.0; 400], 0, 0, &mut out);
-        kernel.read_stereo(&[1.0; 400], u64::MAX, u64::MAX, &mut out, &mut []);
+        kernel.read_stereo(&[1.0; 400], u64::MAX, Step::MIN, &mut out, &mut []);
     }
 }
 
@@ -272,7 +294,7 @@ fn a_line_of_gain_has_the_same_bits_in_every_variant() {
 // ── what is heard
 
 fn transposed_sine(kernel: &Kernel, hz: f64, ratio: f64, count: usize) -> (Vec<f32>, f64) {
-    let step = phase(ratio);
+    let step = speed(ratio);
     let frames = 2 * MAX_TAPS + (count as f64 * ratio) as usize + 2;
     let sine: Vec<f32> = (0..frames).map(|n| (TAU * hz / RATE * n as f64).sin() as f32).collect();
     let mut out = vec![0.0; count];

@@ -5,6 +5,7 @@ mod controllers;
 mod lifetime;
 mod notes;
 mod parameters;
+mod playhead;
 mod properties;
 mod stealing;
 mod timing;

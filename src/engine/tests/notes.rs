@@ -1,7 +1,7 @@
 //! What a note sounds like: pitch, level, layers, release, loops.
 
 use super::*;
-use crate::instrument::{LoopMode, Playback, SampleLoop};
+use crate::instrument::{LoopMode, LoopSettings, Playback, SampleLoop};
 
 #[test]
 fn a_note_at_its_root_key_is_the_recording() {
@@ -189,7 +189,8 @@ fn a_note_keeps_the_kernel_that_it_started_with_and_an_instruments_own_comes_fir
 }
 
 fn looped(values: Vec<f32>, start: u32, end: u32, mode: LoopMode) -> Region {
-    let (sample_loop, sample) = SampleLoop::new(&mono(values), start, end, mode).unwrap();
+    let sample = mono(values);
+    let sample_loop = SampleLoop::new(&sample, &LoopSettings::forward(start, end, mode)).unwrap();
     Region { playback: Playback::Loop(Arc::new(sample_loop)), envelope: held(), ..Region::of(sample) }
 }
 

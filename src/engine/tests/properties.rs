@@ -2,13 +2,16 @@
 //! output (RT-8), no voice and no note lost, independence of where on the clock it happens.
 
 use super::*;
-use crate::instrument::{LoopMode, Playback, SampleLoop};
+use crate::instrument::{LoopMode, LoopSettings, Playback, SampleLoop};
 use proptest::prelude::*;
 
 fn instrument() -> Vec<Region> {
     let noise: Vec<f32> =
         (0..2000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 7) as f32 / 1.7e7 - 1.0).collect();
-    let (sample_loop, looped) = SampleLoop::new(&mono(noise.clone()), 500, 1400, LoopMode::Sustain).unwrap();
+    let looped = mono(noise.clone());
+    let settings =
+        LoopSettings { crossfade_frames: 200, ..LoopSettings::forward(500, 1400, LoopMode::Sustain) };
+    let sample_loop = SampleLoop::new(&looped, &settings).unwrap();
     let stereo = Sample::new(noise.clone(), 2, 44_100).unwrap().0;
     let envelope = EnvelopeTimes {
         delay_s: 0.001,
