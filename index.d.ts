@@ -92,8 +92,15 @@ export interface LimiterOptions {
 export interface RealtimeOptions {
   /** Default 'fifo' (SCHED_FIFO). */
   policy?: 'fifo' | 'rr' | 'other';
-  /** 1..99, default 70. */
+  /** 1..99, default 70. rtkit gives 20 at most. */
   priority?: number;
+  /** Keep the audio thread on this core, 0..1023; it must be one that the process may use. Default: any. */
+  cpu?: number;
+  /**
+   * Default true: the engine, its queues and the samples stay in RAM, those that matter most first, as far as
+   * RLIMIT_MEMLOCK allows (and never more than half of the machine's memory). Never a reason to fail.
+   */
+  lockMemory?: boolean;
   /** Default false: without it play on and report it. True: throw ERR_REALTIME_DENIED. */
   required?: boolean;
 }
@@ -128,12 +135,16 @@ export interface RealtimeStatus {
   priority: number;
   /** Whether what was asked for was given. */
   granted: boolean;
-  /** 'server': JACK owns the thread and gave it its priority. */
-  via: 'direct' | 'server' | 'none';
-  /** Why not, and what to do about it. */
+  /** Who gave it: the kernel when asked, rtkit where the kernel refused, or JACK, which owns the thread ('server'). */
+  via: 'direct' | 'rtkit' | 'server' | 'none';
+  /** Why not, or not quite, and what to do about it. */
   reason?: string;
   /** The kernel's number of the thread, as `ps -eLo lwp,cls,rtprio` lists it; 0 where there is none. */
   threadId: number;
+  /** The core that the thread is kept on; null where it may run on several. */
+  cpu: number | null;
+  /** Bytes of this process's engines, queues and samples that cannot be swapped out. */
+  memoryLocked: number;
 }
 
 export interface Distribution {

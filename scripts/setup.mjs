@@ -89,6 +89,26 @@ const testNeeds = [
     },
   },
   {
+    what: 'rtkit',
+    why: 'tests ask its daemon for real-time priority, on a bus of their own',
+    there: () =>
+      which('dbus-daemon') &&
+      ['/usr/libexec/rtkit-daemon', '/usr/lib/rtkit-daemon'].some((path) => existsSync(path)) &&
+      ['/usr/lib/polkit-1/polkitd', '/usr/libexec/polkitd'].some((path) => existsSync(path)),
+    packages: {
+      'apt-get': 'rtkit dbus polkitd',
+      dnf: 'rtkit dbus-daemon dbus-tools polkit',
+      pacman: 'rtkit dbus polkit',
+      zypper: 'rtkit dbus-1 polkit',
+    },
+  },
+  {
+    what: 'strace',
+    why: 'a test counts the system calls of the audio thread',
+    there: () => which('strace'),
+    packages: { 'apt-get': 'strace', dnf: 'strace', pacman: 'strace', zypper: 'strace' },
+  },
+  {
     what: 'nix',
     why: 'a test evaluates flake.nix',
     // Nobody expects a test run to bring a second package manager along: only where nobody lives.

@@ -116,7 +116,7 @@ fn a_hundred_streams_leak_no_thread() {
 fn the_status_is_what_the_kernel_says() {
     let _turn = turn();
     for policy in [Policy::Fifo, Policy::Rr, Policy::Other] {
-        let realtime = Some(RealtimeRequest { policy, priority: 42, required: false });
+        let realtime = Some(RealtimeRequest { policy, priority: 42, ..RealtimeRequest::default() });
         let stream = silent(&Request { realtime, ..clock() }).expect("the clock always opens");
         let status = stream.realtime();
         assert_kernel_agrees(&status);

@@ -82,6 +82,9 @@ enum Output {
 
 /// Everything that handles of one engine share.
 pub struct Shared {
+    /// What is locked of the engine's memory, before the output, so that it goes before the engine does.
+    #[cfg(feature = "device")]
+    residence: Mutex<Option<super::residence::Residence>>,
     pub(super) info: EngineInfo,
     /// Options as they turned out, for comparing.
     pub(super) settled: EngineOptions,
@@ -158,6 +161,7 @@ impl Engine {
     #[cfg(feature = "device")]
     fn open_device(options: &EngineOptions) -> Result<Self> {
         use super::options::{Policy, Realtime};
+        use super::residence::{Residence, touch_engine};
         use crate::device::{self, Backend, RealtimeRequest, Request};
 
         let request = Request {
@@ -168,7 +172,7 @@ impl Engine {
             channels: options.channels.unwrap_or(2) as u16,
             realtime: match options.realtime.unwrap_or_default() {
                 Realtime::Off => None,
-                Realtime::Ask { policy, priority, required } => Some(RealtimeRequest {
+                Realtime::Ask { policy, priority, required, cpu, .. } => Some(RealtimeRequest {
                     policy: match policy {
                         Policy::Fifo => device::Policy::Fifo,
                         Policy::RoundRobin => device::Policy::Rr,
@@ -176,9 +180,11 @@ impl Engine {
                     },
                     priority: priority as u8,
                     required,
+                    cpu,
                 }),
             },
         };
+        let lock_memory = options.realtime.unwrap_or_default().locks_memory();
         let pending: Arc<Mutex<Vec<Notice>>> = Arc::default();
         let inbox = pending.clone();
         let events = Arc::new(move |event| lock(&inbox).push(notice(event)));
@@ -194,14 +200,24 @@ impl Engine {
                     channels: u32::from(format.channels),
                     late: options.late.unwrap_or_default(),
                 };
-                let (mut core, ends) = Core::new(config(options, &info));
-                made = Some((info, ends));
+                let (core, ends) = Core::new(config(options, &info));
+                // Where it stays from here on.
+                let mut core = Box::new(core);
+                let storage = core.storage();
+                let residence = lock_memory.then(|| Residence::of_engine(&storage));
+                if residence.is_none() {
+                    touch_engine(&storage);
+                }
+                made = Some((info, ends, residence));
                 Box::new(move |out: &mut [f32]| core.process(out))
             },
             events,
         )?;
-        let (info, ends) = made.ok_or_else(|| Error::Device("the device opened without a format".into()))?;
-        Ok(Self::assemble(options, info, ends, Output::Stream(Box::new(stream)), pending))
+        let (info, ends, residence) =
+            made.ok_or_else(|| Error::Device("the device opened without a format".into()))?;
+        let engine = Self::assemble(options, info, ends, Output::Stream(Box::new(stream)), pending);
+        *lock(&engine.shared.residence) = residence;
+        Ok(engine)
     }
 
     fn assemble(
@@ -229,6 +245,8 @@ impl Engine {
             _ => None,
         };
         let shared = Shared {
+            #[cfg(feature = "device")]
+            residence: Mutex::default(),
             info,
             settled,
             places: Mutex::default(),
@@ -414,6 +432,8 @@ impl Engine {
         let mut last = self.realtime();
         last.reason = Some("the engine is closed".into());
         *lock(&shared.last_realtime) = Some(last);
+        #[cfg(feature = "device")]
+        drop(lock(&shared.residence).take());
         let output = std::mem::replace(&mut *lock(&shared.output), Output::Closed);
         match output {
             #[cfg(feature = "device")]

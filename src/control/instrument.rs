@@ -120,6 +120,8 @@ impl Instrument {
     ///
     /// Thread: any that may wait. Errors: `Closed`, `Limit`.
     pub fn add_regions_in_turn(&self, turn: u64, regions: Vec<Region>, warnings: Vec<String>) -> Result<()> {
+        #[cfg(feature = "device")]
+        super::residence::lock_samples(&regions);
         let mut state = lock(&self.state);
         let count = state.model.regions().len() + regions.len();
         if count > MAX_REGIONS {

@@ -14,6 +14,8 @@ mod notifier;
 mod options;
 mod places;
 mod port;
+#[cfg(feature = "device")]
+mod residence;
 mod sampler;
 mod stats;
 mod value;

@@ -32,6 +32,10 @@ pub const ENGINE_OPTIONS: [&str; 10] = [
     "limiter",
     "realtime",
 ];
+/// Names of the options within `realtime`.
+pub const REALTIME_OPTIONS: [&str; 5] = ["policy", "priority", "cpu", "lockMemory", "required"];
+/// Highest number of a core that can be named: a cpu_set_t has 1024 bits.
+const MAX_CPU: u32 = 1023;
 /// Names of the options that a sampler has on top.
 pub const SAMPLER_OPTIONS: [&str; 3] = ["polyphony", "gain", "stealing"];
 
@@ -88,6 +92,10 @@ pub enum Realtime {
         priority: u32,
         /// Denial is an error.
         required: bool,
+        /// Core to keep the audio thread on.
+        cpu: Option<u32>,
+        /// Whether memory is locked.
+        lock_memory: bool,
     },
 }
 
@@ -107,7 +115,20 @@ const DEFAULT_PRIORITY: u32 = 70;
 
 impl Default for Realtime {
     fn default() -> Self {
-        Self::Ask { policy: Policy::Fifo, priority: DEFAULT_PRIORITY, required: false }
+        Self::Ask {
+            policy: Policy::Fifo,
+            priority: DEFAULT_PRIORITY,
+            required: false,
+            cpu: None,
+            lock_memory: true,
+        }
+    }
+}
+
+impl Realtime {
+    /// Whether memory is to be locked.
+    pub fn locks_memory(&self) -> bool {
+        matches!(self, Self::Ask { lock_memory: true, .. })
     }
 }
 
@@ -214,11 +235,12 @@ fn realtime(value: &Value) -> Result<Realtime> {
         Value::Object(_) => {}
         other => {
             return Err(Error::InvalidType(format!(
-                "realtime must be false or an object {{ policy, priority, required }}, got {other}"
+                "realtime must be false or an object {{ policy, priority, cpu, lockMemory, required \
+                 }}, got {other}"
             )));
         }
     }
-    let options = Options::read("realtime options", value, &["policy", "priority", "required"])?;
+    let options = Options::read("realtime options", value, &REALTIME_OPTIONS)?;
     let policy = options.word("policy", &["fifo", "rr", "other"], |name| match name {
         "fifo" => Some(Policy::Fifo),
         "rr" => Some(Policy::RoundRobin),
@@ -229,6 +251,8 @@ fn realtime(value: &Value) -> Result<Realtime> {
         policy: policy.unwrap_or(Policy::Fifo),
         priority: options.integer("priority", 1, 99, "")?.unwrap_or(DEFAULT_PRIORITY),
         required: options.flag("required")?.unwrap_or(false),
+        cpu: options.integer("cpu", 0, MAX_CPU, "")?,
+        lock_memory: options.flag("lockMemory")?.unwrap_or(true),
     })
 }
 

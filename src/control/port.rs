@@ -50,6 +50,9 @@ impl Mailbox {
 
 /// One producer's way into an engine.
 pub struct Port {
+    /// Before the memory, so that it goes before the memory does.
+    #[cfg(feature = "device")]
+    _locked: Vec<crate::device::Locked>,
     engine: Arc<Shared>,
     memory: Arc<LaneMemory>,
     mailbox: Mutex<Mailbox>,
@@ -66,8 +69,13 @@ impl Port {
         // The clock can be read at once, not only after the next block: "now plus a quarter second" is not late.
         receiver.publish_as(&shared.own_memory());
         shared.post(Command::AddLane(Box::new(receiver)));
-        let port =
-            Arc::new(Self { engine: shared.clone(), memory, mailbox: Mutex::new(Mailbox::new(sender)) });
+        let port = Arc::new(Self {
+            #[cfg(feature = "device")]
+            _locked: super::residence::lock_lane(&memory),
+            engine: shared.clone(),
+            memory,
+            mailbox: Mutex::new(Mailbox::new(sender)),
+        });
         shared.add_port(&port);
         Ok(port)
     }

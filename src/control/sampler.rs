@@ -26,6 +26,9 @@ struct Assigned {
 
 /// A sampler.
 pub struct Sampler {
+    /// Its part of the engine, which goes later than this.
+    #[cfg(feature = "device")]
+    _locked: Option<crate::device::Locked>,
     port: Arc<Port>,
     index: SamplerIndex,
     serial: u32,
@@ -43,8 +46,13 @@ impl Sampler {
         engine.take_in();
         let (index, serial) = lock(&engine.shared().places).sampler()?;
         let core = Core::new(options.polyphony as usize, options.stealing, options.gain as f32);
-        port.post(Command::AddSampler(index, Box::new(core)));
+        let core = Box::new(core);
+        #[cfg(feature = "device")]
+        let _locked = super::residence::lock_object(&*core);
+        port.post(Command::AddSampler(index, core));
         Ok(Self {
+            #[cfg(feature = "device")]
+            _locked,
             port: port.clone(),
             index,
             serial,

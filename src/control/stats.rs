@@ -95,12 +95,16 @@ pub struct RealtimeInfo {
     pub priority: i32,
     /// Whether what was asked for was given.
     pub granted: bool,
-    /// direct, server or none.
+    /// direct, rtkit, server or none.
     pub via: &'static str,
     /// Why not, and what to do about it.
     pub reason: Option<String>,
     /// The kernel's number of the thread; 0 where there is none.
     pub thread_id: u64,
+    /// The core that the thread is kept on, if it is one only.
+    pub cpu: Option<u32>,
+    /// Bytes of ours that are locked in memory: of all engines of the process, their lanes, and samples.
+    pub memory_locked: u64,
 }
 
 impl RealtimeInfo {
@@ -112,6 +116,8 @@ impl RealtimeInfo {
             via: "none",
             reason: Some(reason.into()),
             thread_id: 0,
+            cpu: None,
+            memory_locked: 0,
         }
     }
 
@@ -124,6 +130,8 @@ impl RealtimeInfo {
             via: status.via,
             reason: status.reason,
             thread_id: status.thread_id,
+            cpu: status.cpu,
+            memory_locked: crate::device::locked_bytes(),
         }
     }
 }

@@ -161,7 +161,7 @@ impl Callback {
 
 /// Demotes the calling thread, the audio thread, if it has been spinning.
 fn check(watchdog: &mut Watchdog, shared: &Shared, now_ns: u64) {
-    if let Some(share) = watchdog.check(now_ns, time::thread_cpu_ns)
+    if let Some(share) = watchdog.check(now_ns, shared.realtime.patience_ns(), time::thread_cpu_ns)
         && shared.realtime.demote(share)
     {
         shared.signals.demoted();

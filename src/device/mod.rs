@@ -16,12 +16,18 @@ mod backend;
 mod callback;
 mod choose;
 mod clock;
+#[cfg(target_os = "linux")]
+mod dbus;
 mod error;
 mod event;
 mod hosts;
 mod measure;
+mod memory;
 mod quiet;
 mod realtime;
+mod remedy;
+#[cfg(target_os = "linux")]
+mod rtkit;
 mod stream;
 mod time;
 mod watchdog;
@@ -31,7 +37,11 @@ pub use error::DeviceError;
 pub use event::{DeviceEvent, Events};
 pub use hosts::{DeviceInfo, list};
 pub use measure::DeviceCounters;
+pub use memory::{Locked, Rank, lock_memory, locked_bytes, touch_memory};
 pub use realtime::{Policy, RealtimeRequest, RealtimeStatus};
+pub use remedy::Distribution;
+#[cfg(target_os = "linux")]
+pub use rtkit::{RtkitInfo, rtkit_info};
 pub use stream::{Stream, open};
 
 /// Fills one block: interleaved, `frames × channels`, any number of frames per call, all of it.

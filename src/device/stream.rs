@@ -141,6 +141,7 @@ fn check(request: &Request) -> Result<(), DeviceError> {
     {
         return refuse(format!("realtime.priority must be 1 to 99, got {}", realtime.priority));
     }
+    realtime::check_cpu(request.realtime).map_err(DeviceError::InvalidFormat)?;
     match request.backend.missing() {
         Some(message) => Err(DeviceError::HostMissing(message)),
         None => Ok(()),
@@ -248,6 +249,7 @@ impl Stream {
             }
             std::thread::sleep(Duration::from_micros(500));
         }
+        self.shared.realtime.ask_rtkit(self.realtime);
         Ok(())
     }
 }

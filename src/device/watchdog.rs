@@ -21,11 +21,17 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     /// Call once per block. Returns the share of a core (0.9..=1) that was used if a window has just ended
-    /// above the limit. `cpu_ns` is read only at the edges of windows.
-    pub fn check(&mut self, wall_ns: u64, cpu_ns: impl FnOnce() -> Option<u64>) -> Option<f64> {
+    /// above the limit. `cpu_ns` is read only at the edges of windows, which are `patience_ns` long where that
+    /// is less than a quarter of a second: RLIMIT_RTTIME ends processes whose real-time threads don't sleep.
+    pub fn check(
+        &mut self,
+        wall_ns: u64,
+        patience_ns: u64,
+        cpu_ns: impl FnOnce() -> Option<u64>,
+    ) -> Option<f64> {
         if let Some((wall, cpu)) = self.window {
             let elapsed = wall_ns.saturating_sub(wall);
-            if elapsed < WINDOW_NS {
+            if elapsed < WINDOW_NS.min(patience_ns) {
                 return None;
             }
             let now = cpu_ns()?;
@@ -47,7 +53,9 @@ mod tests {
         let mut watchdog = Watchdog::default();
         (0..blocks).find_map(|n| {
             let wall = 5_000_000_000 + n * 10_000_000;
-            watchdog.check(wall, || Some((n as f64 * 10_000_000.0 * busy) as u64)).map(|share| (n, share))
+            watchdog
+                .check(wall, u64::MAX, || Some((n as f64 * 10_000_000.0 * busy) as u64))
+                .map(|share| (n, share))
         })
     }
 
@@ -71,13 +79,21 @@ mod tests {
         for n in 0..200u64 {
             // Every fourth 10 ms block is fully busy: 25 % over any window.
             cpu += if n % 4 == 0 { 10_000_000 } else { 0 };
-            assert_eq!(watchdog.check(n * 10_000_000, || Some(cpu)), None);
+            assert_eq!(watchdog.check(n * 10_000_000, u64::MAX, || Some(cpu)), None);
         }
+    }
+
+    #[test]
+    fn where_the_kernel_is_less_patient_so_is_the_window() {
+        let mut watchdog = Watchdog::default();
+        let block = (0..100u64)
+            .find(|n| watchdog.check(n * 10_000_000, 50_000_000, || Some(n * 10_000_000)).is_some());
+        assert_eq!(block, Some(5)); // 5 × 10 ms
     }
 
     #[test]
     fn without_a_cpu_clock_there_is_no_verdict() {
         let mut watchdog = Watchdog::default();
-        assert!((0..100).all(|n| watchdog.check(n * 1_000_000_000, || None).is_none()));
+        assert!((0..100).all(|n| watchdog.check(n * 1_000_000_000, u64::MAX, || None).is_none()));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::event::InstrumentIndex;
 use super::message::{Generation, Outgoing};
+use super::storage::Storage;
 use crate::instrument::Instrument;
 use crate::rt::collector::Outbox;
 
@@ -35,6 +36,11 @@ impl Instruments {
             versions: (0..MAX_GENERATIONS).map(|_| None).collect(),
             retired: 0,
         }
+    }
+
+    /// Where the table lies in memory.
+    pub fn storage(&self) -> [Storage; 2] {
+        [Storage::of_vec(&self.current), Storage::of_vec(&self.versions)]
     }
 
     /// Puts a version in its place; gives it back when the place is taken or there is none.

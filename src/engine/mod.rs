@@ -16,6 +16,7 @@ mod output;
 mod playhead;
 mod sampler;
 mod scheduler;
+mod storage;
 mod voice;
 mod voices;
 
@@ -26,6 +27,7 @@ pub use counters::{EngineCounters, Reading};
 pub use instruments::{MAX_GENERATIONS, MAX_INSTRUMENTS};
 pub use playhead::Span;
 pub use sampler::{Sampler, Stealing};
+pub use storage::Storage;
 
 use sampler::Controlled;
 

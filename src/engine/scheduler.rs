@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use super::MAX_SAMPLERS;
 use super::event::{Event, InstrumentIndex, NoteId, SamplerIndex};
+use super::storage::Storage;
 use crate::units::Frames;
 
 /// Place of an event in the slab.
@@ -41,6 +42,22 @@ impl Scheduler {
             waiting: vec![0; MAX_SAMPLERS],
             cancelled: 0,
         }
+    }
+
+    /// Where it lies in memory: its heap is used from the front, the places by turns.
+    pub fn storage(&self) -> [Storage; 5] {
+        let heap = Storage {
+            is_queue: true,
+            start: self.heap.as_slice().as_ptr().cast(),
+            bytes: self.heap.capacity().saturating_mul(size_of::<Reverse<(Frames, u64, Slot)>>()),
+        };
+        [
+            Storage::of_vec(&self.waiting),
+            heap,
+            Storage::of_vec(&self.free).queue(),
+            Storage::of_vec(&self.slab).queue(),
+            Storage::of_vec(&self.notes.entries).queue(),
+        ]
     }
 
     /// Places taken, by events that wait and by some that were cancelled lately.

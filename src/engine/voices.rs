@@ -9,6 +9,7 @@ use super::event::{NoteId, NoteParam, SamplerIndex};
 use super::instruments::Instruments;
 use super::message::{Fact, Outgoing};
 use super::sampler::{Channel, Sampler, Stealing};
+use super::storage::Storage;
 use super::voice::{Start, Voice};
 use crate::instrument::Region;
 use crate::rt::collector::Outbox;
@@ -56,6 +57,11 @@ impl Voices {
             sounding_of: vec![0; MAX_SAMPLERS],
             stolen_on: (0, 0),
         }
+    }
+
+    /// Where they lie in memory.
+    pub fn storage(&self) -> [Storage; 2] {
+        [Storage::of_vec(&self.list), Storage::of_vec(&self.sounding_of)]
     }
 
     /// All, in starting order.

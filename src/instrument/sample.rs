@@ -1,5 +1,8 @@
 //! A recorded sound in memory.
 
+use std::any::Any;
+use std::sync::OnceLock;
+
 use crate::dsp::interpolate::MAX_TAPS;
 
 /// Silent frames before the first and after the last: no kernel reaches further, so none checks bounds at the ends.
@@ -13,6 +16,8 @@ pub const MAX_SAMPLE_FRAMES: usize = (1 << 31) - (1 << 20);
 
 /// A recording: interleaved `frames × channels`, `f32`, with guard frames at both ends.
 pub struct Sample {
+    /// Before the data, so that it goes before the data does.
+    kept: OnceLock<Box<dyn Any + Send + Sync>>,
     data: Box<[f32]>,
     frames: u32,
     channels: u8,
@@ -48,7 +53,7 @@ impl Sample {
                 replaced += 1;
             }
         }
-        Some((Self { data, frames: frames as u32, channels, sample_rate }, replaced))
+        Some((Self { kept: OnceLock::new(), data, frames: frames as u32, channels, sample_rate }, replaced))
     }
 
     /// Values with the guard frames: frame 0 is at index `GUARD_FRAMES × channels`.
@@ -85,6 +90,17 @@ impl Sample {
     /// Hz.
     pub fn sample_rate(&self) -> u32 {
         self.sample_rate
+    }
+
+    /// Hands over what is to live as long as the values do and to be dropped before them: what keeps their memory
+    /// in place. Only the first is taken.
+    pub fn keep(&self, keeper: Box<dyn Any + Send + Sync>) {
+        let _ = self.kept.set(keeper);
+    }
+
+    /// Whether [`Self::keep`] has been called.
+    pub fn is_kept(&self) -> bool {
+        self.kept.get().is_some()
     }
 
     /// Memory held, in bytes.

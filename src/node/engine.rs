@@ -28,6 +28,8 @@ pub struct RealtimeStatus {
     pub via: &'static str,
     pub reason: Option<String>,
     pub thread_id: f64,
+    pub cpu: Either<u32, Null>,
+    pub memory_locked: f64,
 }
 
 #[napi(object, object_from_js = false)]
@@ -250,6 +252,8 @@ impl EngineHandle {
             via: status.via,
             reason: status.reason,
             thread_id: status.thread_id as f64,
+            cpu: status.cpu.map_or(Either::B(Null), Either::A),
+            memory_locked: status.memory_locked as f64,
         }
     }
 

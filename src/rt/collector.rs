@@ -26,6 +26,14 @@ pub fn collector<T>(facts: usize, garbage: usize) -> (Outbox<T>, Collector<T>) {
 }
 
 impl<T> Outbox<T> {
+    /// Where the queue lies in memory: address and bytes, while it is empty.
+    ///
+    /// Thread: control.
+    pub fn storage(&self) -> (*const u8, usize) {
+        let (vacant, _) = self.queue.vacant_slices();
+        (vacant.as_ptr().cast(), size_of_val(vacant))
+    }
+
     /// Whether the next [`Self::discard`] succeeds: only this thread takes room.
     pub fn has_room(&self) -> bool {
         !self.queue.is_full()
