@@ -118,7 +118,7 @@ export interface EngineOptions {
   channels?: number;
   /** Voices over all samplers, 1..4096, default 256. */
   polyphony?: number;
-  /** Default 'cubic'. */
+  /** What it starts with as `engine.interpolation`; default 'cubic'. */
   interpolation?: Interpolation;
   /** What becomes of notes whose time has passed when they arrive, unless they say; default 'play'. */
   late?: LatePolicy;
@@ -236,6 +236,11 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly realtime: RealtimeStatus;
   /** Master gain, 0..10000, default 1; reaches a new value in 5 ms. */
   gain: number;
+  /**
+   * What notes are read with that start from the next block on, unless their instrument has an interpolation of its own;
+   * those that sound keep theirs. Cheap for playing and better for one render, say.
+   */
+  interpolation: Interpolation;
 
   /** Linear peak and RMS of left and right since the last call, of what left the engine. */
   meter(): { peak: [left: number, right: number]; rms: [left: number, right: number] };
@@ -324,7 +329,7 @@ export class Sampler extends EventEmitter<SamplerEvents> {
   /** Loads an instrument and assigns it to `options.channel`. */
   load(source: InstrumentSource, options?: LoadOptions): Promise<Instrument>;
   /** An instrument without samples, for `addSample()`. */
-  createInstrument(name?: string): Instrument;
+  createInstrument(name?: string, options?: InstrumentOptions): Instrument;
   /** New notes of the channel play this instrument, or nothing; what sounds goes on. */
   assign(channel: number, instrument: Instrument | null, time?: number): void;
 
@@ -376,11 +381,18 @@ export type InstrumentSource =
   /** One mono sample at the engine's rate, copied, on all keys, root key 60. */
   | Float32Array;
 
+export interface InstrumentOptions {
+  /** What its notes are read with, whatever `engine.interpolation` is; default: that. */
+  interpolation?: Interpolation;
+}
+
 export interface LoadOptions {
   /** Default 0. */
   channel?: number;
   /** Folder that relative paths of a map start from; default: the working directory. */
   baseUrl?: string;
+  /** As in `InstrumentOptions`; in `Sampler.from()` without an `engine` it is that of the engine. */
+  interpolation?: Interpolation;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
 }
@@ -435,8 +447,20 @@ export interface SampleMetadata {
   /**
    * Frames, `end` exclusive. 'continuous' (default) goes round until the envelope ends, 'sustain' until the key is let
    * go and then on to the end; 'one-shot' does not loop and ignores the key.
+   *
+   * `alternate` goes to the end and back again, …, end − 2, end − 1, end − 2, …, instead of jumping to the start.
+   * `crossfade` blends so many seconds before the end with those before the start, at constant power however alike they
+   * are: at most as long as the loop and as what precedes it; default 0. It is worked in when the sample is added.
    */
-  loop?: { start: number; end: number; mode?: 'continuous' | 'sustain' | 'one-shot' } | false;
+  loop?:
+    | {
+        start: number;
+        end: number;
+        mode?: 'continuous' | 'sustain' | 'one-shot';
+        alternate?: boolean;
+        crossfade?: number;
+      }
+    | false;
   /** Cents. */
   tune?: number;
   gain?: number;

@@ -1,7 +1,7 @@
 // Samples, their metadata, envelopes and what load() is given, wrong in every way: errors as in arguments.test.mjs.
 import test from 'node:test';
 import { everyWrongNumber, outOfRangeLater, shown, wrongTypeLater } from './support/errors.mjs';
-import { offline } from './support/sound.mjs';
+import { offline, RATE } from './support/sound.mjs';
 
 const data = new Float32Array(100).fill(0.5);
 const { sampler, instrument } = await offline({ data });
@@ -47,6 +47,20 @@ test('the metadata of a sample have their ranges', async () => {
     'mode',
     "did you mean 'sustain'?",
   );
+  const loop = (more) => add('loop')({ start: 20, end: 60, ...more });
+  await wrongTypeLater(() => loop({ alternate: 1 }), 'alternate must be true or false', 'got 1');
+  await wrongTypeLater(() => loop({ crossfade: '1' }), 'crossfade', 'got "1"');
+  await outOfRangeLater(() => loop({ crossfade: -1 }), 'crossfade', 'got -1');
+  // 21 frames, where 20 come before the loop; 41 where it has 40.
+  await outOfRangeLater(() => loop({ crossfade: 21 / RATE }), 'crossfade', `${20 / RATE} s`);
+  await outOfRangeLater(
+    () => loop({ start: 50, end: 90, crossfade: 41 / RATE }),
+    'crossfade',
+    `${40 / RATE} s`,
+  );
+  await outOfRangeLater(() => loop({ alternate: true, crossfade: 0.0001 }), 'alternate', 'got 0.0001');
+  await loop({ crossfade: 20 / RATE });
+  await loop({ alternate: true, crossfade: 0 });
   await add('loop')(false);
 });
 

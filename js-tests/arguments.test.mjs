@@ -139,6 +139,15 @@ test('options that are words are met with the list of them and the nearest', () 
   const cases = [
     [(value) => new Engine({ backend: value }), 'backend', 'jakc', 'jack'],
     [(value) => offline({ interpolation: value }), 'interpolation', 'qubic', 'cubic'],
+    [
+      (value) => {
+        engine.interpolation = value;
+      },
+      'interpolation',
+      'sinc_16',
+      'sinc16',
+    ],
+    [(value) => sampler.createInstrument('', { interpolation: value }), 'interpolation', 'liner', 'linear'],
     [(value) => offline({ realtime: { policy: value } }), 'policy', 'fif', 'fifo'],
     [(value) => new Sampler({ engine, stealing: value }), 'stealing', 'quitest', 'quietest'],
     [(value) => new Sampler({ engine, stealing: value }), 'stealing', 'sameNote', 'same-note'],

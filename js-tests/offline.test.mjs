@@ -143,6 +143,72 @@ test('linear is the straight line between two values, cubic Catmull and Rom’s 
   assert.equal(engine.backend, 'offline');
 });
 
+test('a note is read with what its instrument or else its engine says when it starts', async () => {
+  // As above: half way up to 16 a straight line has 8, the curve 9, and each sinc something of its own.
+  const data = Float32Array.of(...new Float32Array(48), 16, ...new Float32Array(48));
+  const middle = async (interpolation, act = () => {}, options = {}) => {
+    const { engine, sampler } = await offline({ data, engine: { interpolation } });
+    const own = sampler.createInstrument('own', options);
+    await own.addSample(data, { pan: -1 });
+    if (options.interpolation) sampler.assign(0, own);
+    sampler.noteOn(48, 127, 0);
+    engine.render(20);
+    act(engine);
+    sampler.noteOn(48, 127, 1000 / RATE);
+    const out = left(engine, 2000);
+    return [out[95 - 20], out[1095 - 20]];
+  };
+  const value = Object.fromEntries(
+    await Promise.all(
+      ['linear', 'cubic', 'sinc8', 'sinc16', 'sinc32'].map(async (name) => [name, (await middle(name))[0]]),
+    ),
+  );
+  assert.deepEqual([value.linear, value.cubic], [8, 9]);
+  assert.equal(new Set(Object.values(value)).size, 5);
+  const turn = (engine) => {
+    assert.equal(engine.interpolation, 'linear');
+    engine.interpolation = 'sinc16';
+    assert.equal(engine.interpolation, 'sinc16');
+  };
+  assert.deepEqual(await middle('linear', turn), [8, value.sinc16], 'the first note keeps its own');
+  assert.deepEqual(
+    await middle('linear', turn, { interpolation: 'cubic' }),
+    [9, 9],
+    'the instrument comes first',
+  );
+
+  const loaded = async (options) => {
+    const sampler = await Sampler.from(data, { limiter: false, ...options });
+    sampler.noteOn(48, 127, 0);
+    // A mono sample in the middle.
+    return [sampler.engine.interpolation, left(sampler.engine, 100)[95] / Math.fround(Math.SQRT1_2)];
+  };
+  const engine = new Engine({
+    backend: 'offline',
+    sampleRate: RATE,
+    limiter: false,
+    interpolation: 'linear',
+  });
+  const close = ([name, found], expected) => {
+    assert.equal(name, expected[0]);
+    assert.ok(Math.abs(found - expected[1]) < 1e-5, `${found}`);
+  };
+  close(await loaded({ engine, limiter: undefined, interpolation: 'sinc32' }), ['linear', value.sinc32]);
+  const options = { backend: 'offline', sampleRate: RATE, interpolation: 'sinc8' };
+  close(await loaded(options), ['sinc8', value.sinc8]);
+  const shared = Engine.default();
+  shared.interpolation = 'cubic';
+  assert.throws(() => Engine.default({ interpolation: 'sinc8' }), /interpolation cubic/);
+  assert.equal(Engine.default({ interpolation: 'cubic' }), shared);
+  await shared.close();
+  assert.throws(
+    () => {
+      shared.interpolation = 'linear';
+    },
+    { code: 'ERR_CLOSED' },
+  );
+});
+
 test('block sizes do not change a bit', async () => {
   const whole = await piece([RATE * 1.5]);
   assert.ok(whole.some((value) => value !== 0));

@@ -51,6 +51,44 @@ test('a continuous loop goes round after the key is let go, a sustain loop on to
   }
 });
 
+test('an alternating loop turns round without repeating its turning points', async () => {
+  for (const [start, end] of [
+    [200, 300],
+    [0, 1000],
+    [500, 502],
+    [999, 1000],
+  ]) {
+    const loop = { start, end, alternate: true };
+    const { engine, sampler } = await offline({ data: ramp(1000), metadata: { loop } });
+    sampler.noteOn(60, 127, 0);
+    let [frame, way] = [0, 1];
+    const expected = Float32Array.from({ length: RATE }, () => {
+      const value = 1 + frame;
+      if (end - start === 1 && frame === start) return value;
+      if (frame + way === end || (way < 0 && frame === start)) way = -way;
+      frame += way;
+      return value;
+    });
+    assertSameBits(left(engine, RATE), expected, `${start}–${end}`);
+  }
+});
+
+test('a crossfade leads from the end of a loop to its start', async () => {
+  // Loud before the loop and quiet at its end, both constant and so entirely alike: the level goes from the one to the
+  // other, (¼ cos φ + ½ sin φ) / (cos φ + sin φ).
+  const data = Float32Array.from({ length: 3000 }, (_, n) => (n < 1000 ? 0.5 : 0.25));
+  const loop = { start: 1000, end: 2000, crossfade: 480 / RATE };
+  const { engine, sampler } = await offline({ data, metadata: { loop } });
+  sampler.noteOn(60, 127, 0);
+  const out = left(engine, 5000);
+  for (let n = 0; n < 5000; n += 1) {
+    const into = n < 1000 ? -1 : ((n - 1000) % 1000) - 520;
+    const angle = (Math.PI / 2) * Math.max(0, into / 480);
+    const [to, from] = [Math.sin(angle), Math.cos(angle)];
+    near(out[n], n < 1000 ? 0.5 : (from / 4 + to / 2) / (from + to), 1e-6, `frame ${n}`);
+  }
+});
+
 test('a one-shot does not loop and does not care for its key', async () => {
   const out = await looped('one-shot');
   assertSameBits(out.subarray(0, 1000), ramp(1000));

@@ -109,6 +109,7 @@ test('every option in index.d.ts is known, and every known one is in index.d.ts'
     NoteOptions: () => sampler.noteOn(60, 100, odd),
     NoteParams: () => sampler.set(1, odd),
     LoadOptions: () => sampler.load(data, odd),
+    InstrumentOptions: () => sampler.createInstrument('', odd),
     SampleMetadata: () => instrument.addSample(data, odd),
     Envelope: () => instrument.setEnvelope(odd),
   };

@@ -93,6 +93,14 @@ class Engine extends EventEmitter {
     this.#gain = gain;
   }
 
+  get interpolation() {
+    return this.#handle.interpolation();
+  }
+
+  set interpolation(interpolation) {
+    this.#handle.setInterpolation(interpolation);
+  }
+
   stats() {
     return this.#handle.stats();
   }

@@ -69,18 +69,19 @@ class Instrument {
 }
 
 /** One without samples; `rate` is that of raw values that name none. */
-function createInstrument(name, rate) {
-  return new Instrument(MAKE, new native.InstrumentHandle(name), rate);
+function createInstrument(name, rate, interpolation) {
+  return new Instrument(MAKE, new native.InstrumentHandle(name, interpolation), rate);
 }
 
-async function loadInstrument(source, rate, { baseUrl, onProgress, signal }) {
+async function loadInstrument(source, rate, { baseUrl, interpolation, onProgress, signal }) {
   const cancel = new native.CancelHandle();
   const abort = () => cancel.cancel();
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   try {
     const data = typeof source === 'string' || ArrayBuffer.isView(source) ? source : Object.entries(source);
-    return new Instrument(MAKE, await native.load(data, baseUrl, rate, onProgress, cancel), rate);
+    const handle = await native.load(data, baseUrl, rate, interpolation, onProgress, cancel);
+    return new Instrument(MAKE, handle, rate);
   } finally {
     signal?.removeEventListener('abort', abort);
   }

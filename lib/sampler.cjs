@@ -82,9 +82,12 @@ class Sampler extends EventEmitter {
 
   static async from(source, options = {}) {
     native.checkSamplerOptions(options, options?.engine !== undefined, true);
-    const { channel, baseUrl, onProgress, signal, ...samplerOptions } = options;
+    const { channel, baseUrl, interpolation, onProgress, signal, ...samplerOptions } = options;
+    // Said of all, it is the engine's; on an engine that others may play, the instrument's.
+    const own = options.engine === undefined ? undefined : interpolation;
+    if (own === undefined && interpolation !== undefined) samplerOptions.interpolation = interpolation;
     const sampler = new Sampler(samplerOptions);
-    await sampler.load(source, { channel, baseUrl, onProgress, signal });
+    await sampler.load(source, { channel, baseUrl, interpolation: own, onProgress, signal });
     return sampler;
   }
 
@@ -125,10 +128,11 @@ class Sampler extends EventEmitter {
   async load(source, options = {}) {
     native.checkCall('load', [source, options]);
     this.#checkOpen();
-    const { channel = 0, baseUrl, onProgress, signal } = options;
+    const { channel = 0, baseUrl, interpolation, onProgress, signal } = options;
     if (signal !== undefined && !(signal instanceof AbortSignal)) native.checkCall('signal', [signal]);
     const instrument = await loadInstrument(source, this.#engine.sampleRate, {
       baseUrl,
+      interpolation,
       onProgress,
       signal,
     });
@@ -136,10 +140,10 @@ class Sampler extends EventEmitter {
     return instrument;
   }
 
-  createInstrument(name = '') {
-    native.checkCall('createInstrument', [name]);
+  createInstrument(name = '', options = undefined) {
+    native.checkCall('createInstrument', [name, options]);
     this.#checkOpen();
-    return createInstrument(name, this.#engine.sampleRate);
+    return createInstrument(name, this.#engine.sampleRate, options?.interpolation);
   }
 
   assign(channel, instrument, time) {

@@ -185,7 +185,7 @@ async function instruments(): Promise<void> {
   await instrument.addSample('kick.wav', { rootNote: 36, keyRange: [36, 36], velocityRange: [1, 64] });
   await instrument.addSample(new Float32Array(100), { sampleRate: 44100, channels: 2, loop: false });
   await instrument.addSample([new Float32Array(10), new Float32Array(10)], {
-    loop: { start: 0, end: 10, mode: 'sustain' },
+    loop: { start: 0, end: 10, mode: 'sustain', alternate: false, crossfade: 0.01 },
     tune: -7,
     gain: 0.5,
     pan: 1,

@@ -4,7 +4,7 @@
 //! error; Rust callers come here first. So the words stand in one place and the fast path stays fast.
 
 use super::error::{Error, Result};
-use super::options::{LATE_POLICIES, LOAD_OPTIONS, late_policy};
+use super::options::{INSTRUMENT_OPTIONS, LATE_POLICIES, LOAD_OPTIONS, late_policy, read_interpolation};
 use super::value::{Options, Value, integer, number, time};
 use crate::engine::event::MAX_GLIDE_S;
 
@@ -86,6 +86,7 @@ fn load(source: &Value, options: &Value) -> Result<()> {
     let options = Options::read("load options", options, &LOAD_OPTIONS)?;
     channel(options.get("channel").unwrap_or(&Value::Undefined))?;
     options.string("baseUrl")?;
+    read_interpolation(&options)?;
     match options.get("onProgress") {
         None | Some(Value::Other("function")) => Ok(()),
         Some(other) => Err(Error::InvalidType(format!("onProgress must be a function, got {other}"))),
@@ -198,10 +199,13 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
                 at(arguments, 0)
             )));
         }
-        "createInstrument" => match at(arguments, 0) {
-            Value::String(_) => {}
-            other => return Err(Error::InvalidType(format!("name must be a string, got {other}"))),
-        },
+        "createInstrument" => {
+            let Value::String(_) = at(arguments, 0) else {
+                return Err(Error::InvalidType(format!("name must be a string, got {}", at(arguments, 0))));
+            };
+            let options = Options::read("instrument options", at(arguments, 1), &INSTRUMENT_OPTIONS)?;
+            read_interpolation(&options)?;
+        }
         "load" => load(at(arguments, 0), at(arguments, 1))?,
         "addSample" => add_sample(at(arguments, 0))?,
         "gain" => {

@@ -16,7 +16,7 @@ pub fn default_engine(mut options: EngineOptions, voices: u32) -> Result<Engine>
     // Held while opening: two threads that come at once get the same engine.
     let mut default = lock(&DEFAULT);
     if let Some(engine) = default.as_ref().filter(|engine| !engine.is_closed()) {
-        if let Some((name, wanted, open)) = options.contradiction(&engine.shared().settled) {
+        if let Some((name, wanted, open)) = options.contradiction(&engine.settled()) {
             return Err(Error::InvalidArgument(format!(
                 "the default engine is open already with {name} {open}, and {wanted} was asked for; close() it \
                  first, or make an engine of your own with new Engine({{ {name} }})"

@@ -4,7 +4,7 @@
 //! about it is shared by all handles.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
@@ -13,6 +13,7 @@ use super::places::Places;
 use super::port::{Mailbox, Port};
 use super::stats::{RealtimeInfo, Stats};
 use super::{lock, notifier};
+use crate::dsp::interpolate::Interpolation;
 use crate::dsp::limiter::LimiterSettings;
 use crate::engine::event::{Event, Late, NoteId, encode};
 use crate::engine::message::{Command, Fact, Outgoing};
@@ -87,7 +88,9 @@ pub struct Shared {
     residence: Mutex<Option<super::residence::Residence>>,
     pub(super) info: EngineInfo,
     /// Options as they turned out, for comparing.
-    pub(super) settled: EngineOptions,
+    settled: EngineOptions,
+    /// Of new notes, since it was opened or last set.
+    interpolation: Mutex<Interpolation>,
     pub(super) places: Mutex<Places>,
     pub(super) counters: Arc<EngineCounters>,
     mailbox: Mutex<Mailbox>,
@@ -248,6 +251,7 @@ impl Engine {
             #[cfg(feature = "device")]
             residence: Mutex::default(),
             info,
+            interpolation: Mutex::new(options.interpolation.unwrap_or_default()),
             settled,
             places: Mutex::default(),
             counters: ends.counters,
@@ -319,6 +323,16 @@ impl Engine {
             self.shared.collect();
         }
         Ok(())
+    }
+
+    /// What new notes are read with whose instrument has nothing of its own.
+    pub fn interpolation(&self) -> Interpolation {
+        *self.shared.interpolation()
+    }
+
+    /// Options as they turned out and as they are now, for comparing.
+    pub(super) fn settled(&self) -> EngineOptions {
+        EngineOptions { interpolation: Some(self.interpolation()), ..self.shared.settled.clone() }
     }
 
     /// Takes in what has been sent, so that a full lane has room again. Offline only; elsewhere it does nothing.
@@ -473,6 +487,10 @@ fn config(options: &EngineOptions, info: &EngineInfo) -> EngineConfig {
 }
 
 impl Shared {
+    pub(super) fn interpolation(&self) -> MutexGuard<'_, Interpolation> {
+        lock(&self.interpolation)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }

@@ -12,6 +12,7 @@ use super::error::{Error, Result};
 use super::lock;
 use super::port::Port;
 use crate::dsp::envelope::EnvelopeTimes;
+use crate::dsp::interpolate::{Interpolation, Kernel};
 use crate::engine::event::InstrumentIndex;
 use crate::engine::message::{Command, Generation};
 use crate::instrument::{Instrument as Model, MAX_REGIONS, Region};
@@ -50,6 +51,7 @@ impl Install {
 }
 
 struct State {
+    kernel: Option<Kernel>,
     model: Arc<Model>,
     /// For each region of the model, which call added it: layers start in the order of the calls, whichever file was
     /// read first.
@@ -64,6 +66,7 @@ struct State {
 pub struct Instrument {
     name: String,
     state: Mutex<State>,
+    interpolation: Option<Interpolation>,
     next_turn: AtomicU64,
 }
 
@@ -71,11 +74,13 @@ pub struct Instrument {
 const VERSION_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Instrument {
-    /// One without samples.
-    pub fn new(name: &str) -> Arc<Self> {
+    /// One without samples, read with an interpolation of its own or, `None`, the engine's.
+    pub fn new(name: &str, interpolation: Option<Interpolation>) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
+            interpolation,
             state: Mutex::new(State {
+                kernel: interpolation.map(Kernel::new),
                 model: Arc::default(),
                 turns: Vec::new(),
                 envelope: None,
@@ -90,6 +95,11 @@ impl Instrument {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its notes are read with, whatever the engine's is.
+    pub fn interpolation(&self) -> Option<Interpolation> {
+        self.interpolation
     }
 
     /// What is known of it.
@@ -216,7 +226,7 @@ impl State {
     fn publish(&mut self, regions: Vec<Region>) -> Result<()> {
         self.check()?;
         self.installs.retain(|install| install.engine.upgrade().is_some_and(|engine| !engine.is_closed()));
-        let model = Arc::new(Model::new(regions));
+        let model = Arc::new(Model::new(regions).with_kernel(self.kernel));
         for install in &mut self.installs {
             let Some(engine) = install.engine.upgrade() else { continue };
             let generation = generation(&Engine::of(engine.clone()))?;

@@ -9,6 +9,7 @@ use super::error::{Error, Result};
 use super::instrument::Instrument;
 use super::value::{Options, Value, number};
 use crate::dsp::envelope::EnvelopeTimes;
+use crate::dsp::interpolate::Interpolation;
 use crate::instrument::{LoopMode, LoopSettings, MAX_SAMPLE_FRAMES, Playback, Region, Sample, SampleLoop};
 use crate::load;
 use crate::units::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
@@ -66,6 +67,8 @@ pub struct Loading {
     pub source: Source,
     /// Rate of raw values, Hz.
     pub engine_rate: u32,
+    /// Of the instrument; `None`: the engine's.
+    pub interpolation: Option<Interpolation>,
     /// How to stop it.
     pub cancel: Cancel,
 }
@@ -105,7 +108,7 @@ impl Loading {
             }
         };
         self.cancel.check()?;
-        let instrument = Instrument::new(&loaded.name);
+        let instrument = Instrument::new(&loaded.name, self.interpolation);
         instrument.add_regions(loaded.regions, loaded.warnings)?;
         Ok(instrument)
     }
@@ -130,7 +133,7 @@ pub struct Metadata {
     root_note: f64,
     keys: (u32, u32),
     velocities: (u32, u32),
-    sample_loop: Option<(u32, u32, LoopWish)>,
+    sample_loop: Option<LoopWish>,
     tune_cents: f64,
     gain: f64,
     pan: f64,
@@ -138,12 +141,18 @@ pub struct Metadata {
     choked_by: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LoopWish {
-    Continuous,
-    Sustain,
-    OneShot,
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct LoopWish {
+    start: u32,
+    end: u32,
+    /// `None`: it does not loop, and the key does not end it.
+    mode: Option<LoopMode>,
+    alternate: bool,
+    crossfade_s: f64,
 }
+
+/// Longest crossfade that may be asked for.
+const MAX_CROSSFADE_S: f64 = 3600.0;
 
 const METADATA: [&str; 11] = [
     "sampleRate",
@@ -167,7 +176,7 @@ pub fn read_metadata(value: &Value) -> Result<Metadata> {
         Some(value @ Value::Object(_)) => Some(read_loop(value)?),
         Some(other) => {
             return Err(Error::InvalidType(format!(
-                "loop must be false or an object {{ start, end, mode }}, got {other}"
+                "loop must be false or an object {{ start, end, mode, alternate, crossfade }}, got {other}"
             )));
         }
     };
@@ -186,8 +195,8 @@ pub fn read_metadata(value: &Value) -> Result<Metadata> {
     })
 }
 
-fn read_loop(value: &Value) -> Result<(u32, u32, LoopWish)> {
-    let options = Options::read("loop options", value, &["start", "end", "mode"])?;
+fn read_loop(value: &Value) -> Result<LoopWish> {
+    let options = Options::read("loop options", value, &["start", "end", "mode", "alternate", "crossfade"])?;
     let needed = |name: &str| {
         options.integer(name, 0, MAX_SAMPLE_FRAMES as u32, " frames")?.ok_or_else(|| {
             Error::InvalidType(format!(
@@ -196,12 +205,60 @@ fn read_loop(value: &Value) -> Result<(u32, u32, LoopWish)> {
         })
     };
     let mode = options.word("mode", &["continuous", "sustain", "one-shot"], |name| match name {
-        "continuous" => Some(LoopWish::Continuous),
-        "sustain" => Some(LoopWish::Sustain),
-        "one-shot" => Some(LoopWish::OneShot),
+        "continuous" => Some(Some(LoopMode::Continuous)),
+        "sustain" => Some(Some(LoopMode::Sustain)),
+        "one-shot" => Some(None),
         _ => None,
     })?;
-    Ok((needed("start")?, needed("end")?, mode.unwrap_or(LoopWish::Continuous)))
+    let wish = LoopWish {
+        start: needed("start")?,
+        end: needed("end")?,
+        mode: mode.unwrap_or(Some(LoopMode::Continuous)),
+        alternate: options.flag("alternate")?.unwrap_or(false),
+        crossfade_s: options.number("crossfade", 0.0, MAX_CROSSFADE_S, " s")?.unwrap_or(0.0),
+    };
+    if wish.alternate && wish.crossfade_s > 0.0 {
+        return Err(Error::InvalidArgument(format!(
+            "loop.crossfade must be 0 where loop.alternate is true, got {}: a loop that turns round has no step to \
+             hide",
+            wish.crossfade_s
+        )));
+    }
+    Ok(wish)
+}
+
+/// The loop, or `None` for a one-shot.
+fn make_loop(sample: &Sample, wish: &LoopWish) -> Result<Option<SampleLoop>> {
+    let &LoopWish { start, end, mode, alternate, crossfade_s } = wish;
+    let (frames, rate) = (sample.frames(), f64::from(sample.sample_rate()));
+    let settings = LoopSettings {
+        start,
+        end,
+        mode: mode.unwrap_or(LoopMode::Continuous),
+        alternate,
+        crossfade_frames: (crossfade_s * rate).round() as u32,
+    };
+    if start >= end || end > frames {
+        return Err(Error::InvalidArgument(format!(
+            "loop must lie within the sample: 0 <= start < end <= {frames} frames, got start {start}, end {end}"
+        )));
+    }
+    let longest = start.min(end - start);
+    if settings.crossfade_frames > longest {
+        return Err(Error::InvalidArgument(format!(
+            "loop.crossfade must be a number from 0 to {} s here, got {crossfade_s}: it is blended with the {start} \
+             frames before the loop, which has {}",
+            f64::from(longest) / rate,
+            end - start
+        )));
+    }
+    let Some(_) = mode else { return Ok(None) };
+    SampleLoop::new(sample, &settings).map(Some).ok_or_else(|| {
+        Error::Limit(format!(
+            "a loop there and back has at most {MAX_SAMPLE_FRAMES} frames, got {}",
+            2 * u64::from(end - start)
+        ))
+    })
 }
 
 /// Reads a sample and makes its region. Thread: any that may wait for a disk.
@@ -240,7 +297,6 @@ pub fn make_region(
             (sample, replaced_warning(replaced))
         }
     };
-    let frames = sample.frames();
     let mut region = Region {
         keys: metadata.keys.0 as u8..=metadata.keys.1 as u8,
         // Velocity 0 is a note-off, so a range from 0 means from 1.
@@ -253,19 +309,11 @@ pub fn make_region(
         choked_by: metadata.choked_by,
         ..Region::of(Arc::new(sample))
     };
-    if let Some((start, end, wish)) = metadata.sample_loop {
-        let mode = if wish == LoopWish::Sustain { LoopMode::Sustain } else { LoopMode::Continuous };
-        let settings = LoopSettings::forward(start, end, mode);
-        let sample_loop = SampleLoop::new(&region.sample, &settings).ok_or_else(|| {
-            Error::InvalidArgument(format!(
-                "loop must lie within the sample: 0 <= start < end <= {frames} frames, got start {start}, end {end}"
-            ))
-        })?;
-        if wish == LoopWish::OneShot {
-            region.playback = Playback::OneShot;
-        } else {
-            region.playback = Playback::Loop(Arc::new(sample_loop));
-        }
+    if let Some(wish) = &metadata.sample_loop {
+        region.playback = match make_loop(&region.sample, wish)? {
+            Some(round) => Playback::Loop(Arc::new(round)),
+            None => Playback::OneShot,
+        };
     }
     Ok((region, warnings))
 }

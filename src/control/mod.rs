@@ -31,7 +31,7 @@ pub use instrument::{Instrument, InstrumentInfo};
 pub use loading::{
     Cancel, Loading, Metadata, Progress, SampleSource, Source, make_region, read_envelope, read_metadata,
 };
-pub use options::{EngineOptions, LATE_POLICIES, LOAD_OPTIONS, SamplerOptions};
+pub use options::{EngineOptions, LATE_POLICIES, LOAD_OPTIONS, SamplerOptions, interpolation};
 pub use port::{NOTE_RESERVE, Port};
 pub use sampler::Sampler;
 pub use stats::{RealtimeInfo, Stats};

@@ -40,7 +40,10 @@ const MAX_CPU: u32 = 1023;
 pub const SAMPLER_OPTIONS: [&str; 3] = ["polyphony", "gain", "stealing"];
 
 /// Names of the options of `load()`.
-pub const LOAD_OPTIONS: [&str; 4] = ["channel", "baseUrl", "onProgress", "signal"];
+pub const LOAD_OPTIONS: [&str; 5] = ["channel", "baseUrl", "interpolation", "onProgress", "signal"];
+
+/// Names of the options of `createInstrument()`.
+pub const INSTRUMENT_OPTIONS: [&str; 1] = ["interpolation"];
 
 /// Words for [`EngineOptions::backend`].
 pub const BACKENDS: [&str; 9] =
@@ -69,6 +72,16 @@ pub struct EngineOptions {
     pub limiter: Option<Option<LimiterSettings>>,
     /// What to ask the kernel for.
     pub realtime: Option<Realtime>,
+}
+
+/// An interpolation by its name.
+pub fn interpolation(name: &str) -> Option<Interpolation> {
+    Interpolation::ALL.into_iter().find(|interpolation| interpolation.name() == name)
+}
+
+/// An interpolation in the field of that name. Errors: `InvalidArgument`.
+pub fn read_interpolation(options: &Options<'_>) -> Result<Option<Interpolation>> {
+    options.word("interpolation", &Interpolation::ALL.map(Interpolation::name), interpolation)
 }
 
 /// Words for [`Late`], in its order.
@@ -141,8 +154,6 @@ impl EngineOptions {
 
     fn from_options(options: &Options<'_>) -> Result<Self> {
         let backend = |name: &str| BACKENDS.into_iter().find(|backend| *backend == name);
-        let interpolation =
-            |name: &str| Interpolation::ALL.into_iter().find(|interpolation| interpolation.name() == name);
         Ok(Self {
             backend: options.word("backend", &BACKENDS, backend)?,
             device: options.string("device")?,
@@ -150,11 +161,7 @@ impl EngineOptions {
             buffer_size: options.integer("bufferSize", BUFFER_SIZES.0, BUFFER_SIZES.1, " frames")?,
             channels: options.integer("channels", 1, MAX_CHANNELS, "")?,
             polyphony: options.integer("polyphony", 1, MAX_POLYPHONY, " voices")?,
-            interpolation: options.word(
-                "interpolation",
-                &Interpolation::ALL.map(Interpolation::name),
-                interpolation,
-            )?,
+            interpolation: read_interpolation(options)?,
             late: options.word("late", &LATE_POLICIES, late_policy)?,
             limiter: options.get("limiter").map(limiter).transpose()?,
             realtime: options.get("realtime").map(realtime).transpose()?,
@@ -279,8 +286,9 @@ impl SamplerOptions {
         let own = SAMPLER_OPTIONS.into_iter().chain(ENGINE_OPTIONS).chain(["engine"]);
         let known: Vec<&str> = own.chain(others.iter().copied()).collect();
         let options = Options::read("Sampler options", value, &known)?;
+        let elsewhere = |name: &&&str| SAMPLER_OPTIONS.contains(name) || others.contains(name);
         let out_of_place =
-            ENGINE_OPTIONS.iter().find(|name| !SAMPLER_OPTIONS.contains(name) && options.get(name).is_some());
+            ENGINE_OPTIONS.iter().find(|name| !elsewhere(name) && options.get(name).is_some());
         if let Some(name) = out_of_place.filter(|_| engine_given) {
             return Err(Error::InvalidType(format!(
                 "{name} is an option of the engine, and an engine is given; set it in new Engine({{ {name} }})"

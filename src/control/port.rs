@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex};
 use super::engine::{Engine, Shared};
 use super::error::Result;
 use super::lock;
+use super::options::interpolation;
+use super::value::{Value, word};
+use crate::dsp::interpolate::{Interpolation, Kernel};
 use crate::engine::event::{Event, encode};
 use crate::engine::message::Command;
 use crate::engine::{LANE_OBJECTS, LANE_RECORDS};
@@ -83,6 +86,20 @@ impl Port {
     /// The engine it leads to.
     pub fn engine(&self) -> Engine {
         Engine::of(self.engine.clone())
+    }
+
+    /// From the next block on, new notes are read with this interpolation: those of all who play the engine, but for
+    /// instruments that have one of their own.
+    ///
+    /// Thread: control; computes the tables of a sinc that has not been used yet. Errors: `InvalidArgument`, `Closed`.
+    pub fn set_interpolation(&self, value: &Value) -> Result<()> {
+        let words = Interpolation::ALL.map(Interpolation::name);
+        let wanted = word("interpolation", value, &words, interpolation)?;
+        self.engine.check_open()?;
+        let mut current = self.engine.interpolation();
+        self.post(Command::SetKernel(Kernel::new(wanted)));
+        *current = wanted;
+        Ok(())
     }
 
     /// The memory to write records into: by one thread at a time.

@@ -22,7 +22,7 @@ fn constant(value: f32, frames: usize) -> Region {
 }
 
 fn instrument(value: f32, frames: usize) -> Arc<Instrument> {
-    let instrument = Instrument::new("test");
+    let instrument = Instrument::new("test", None);
     instrument.add_regions(vec![constant(value, frames)], vec![]).unwrap();
     instrument
 }
@@ -53,7 +53,7 @@ fn an_instrument_that_grows_is_heard_by_the_next_note() {
     let engine = offline();
     let port = Port::open(&engine).unwrap();
     let sampler = sampler_on(&port);
-    let growing = Instrument::new("growing");
+    let growing = Instrument::new("growing", None);
     sampler.assign(0, Some(growing.clone()), None).unwrap();
     sampler.note_on(60.0, 127.0, None, 0).unwrap();
     growing.add_regions(vec![constant(0.5, 48_000)], vec!["a warning".into()]).unwrap();
@@ -71,7 +71,7 @@ fn thousands_of_changes_to_one_instrument_find_places() {
     let engine = offline();
     let port = Port::open(&engine).unwrap();
     let sampler = sampler_on(&port);
-    let growing = Instrument::new("growing");
+    let growing = Instrument::new("growing", None);
     sampler.assign(0, Some(growing.clone()), None).unwrap();
     for _ in 0..3000 {
         growing.set_envelope(growing.envelope()).unwrap();

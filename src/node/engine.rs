@@ -258,6 +258,16 @@ impl EngineHandle {
     }
 
     #[napi(catch_unwind)]
+    pub fn interpolation(&self) -> &'static str {
+        self.engine.interpolation().name()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn set_interpolation(&self, env: Env, value: Unknown) -> Result<()> {
+        self.port.set_interpolation(&value::read(value)?).map_err(|error| throw(&env, &error))
+    }
+
+    #[napi(catch_unwind)]
     pub fn output_latency(&self) -> f64 {
         self.engine.output_latency()
     }

@@ -36,8 +36,9 @@ impl InstrumentHandle {
 #[napi]
 impl InstrumentHandle {
     #[napi(constructor, catch_unwind)]
-    pub fn new(name: String) -> Self {
-        Self { instrument: Instrument::new(&name) }
+    pub fn new(name: String, interpolation: Option<String>) -> Self {
+        let interpolation = interpolation.as_deref().and_then(control::interpolation);
+        Self { instrument: Instrument::new(&name, interpolation) }
     }
 
     #[napi(catch_unwind)]
@@ -150,6 +151,7 @@ pub fn load(
     source: Either3<String, Vec<(String, String)>, Float32Array>,
     base: Option<String>,
     engine_rate: u32,
+    interpolation: Option<String>,
     on_progress: Option<Function<Progress, ()>>,
     cancel: &CancelHandle,
 ) -> Result<AsyncTask<Load>> {
@@ -175,7 +177,8 @@ pub fn load(
             }) as Box<dyn Fn(control::Progress) + Send>)
         })
         .transpose()?;
-    let loading = Loading { source, engine_rate, cancel: cancel.cancel.clone() };
+    let interpolation = interpolation.as_deref().and_then(control::interpolation);
+    let loading = Loading { source, engine_rate, interpolation, cancel: cancel.cancel.clone() };
     Ok(AsyncTask::new(Load { loading, progress }))
 }
 
