@@ -52,6 +52,7 @@ say(`${version('rustc')}, Node ${process.versions.node}${bun ? `, Bun ${version(
 const done = [
   await bench('engine', 'cargo', rust('engine')),
   await bench('interpolation', 'cargo', rust('interpolate')),
+  await bench('filters', 'cargo', rust('filter')),
   await bench('noteOn from Node', process.execPath, [note]),
   !bun || (await bench('noteOn from Bun', bun, [note])),
   options.includes('--no-peers') || (await bench('peers', 'cargo', peers)),

@@ -27,6 +27,7 @@ mod x86;
 mod tests;
 
 use super::ramp;
+pub use super::variant::Variant;
 use run::Run;
 use sinc::{Table, Tables};
 
@@ -79,39 +80,11 @@ impl Interpolation {
     }
 }
 
-/// The instructions a kernel is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
-    /// Plain Rust, the reference.
-    Scalar,
-    /// Four lanes: SSE2 or NEON, which every processor of its kind has.
-    Quad,
-    /// Eight lanes, AVX2 and FMA.
-    Avx2,
-}
-
-impl Variant {
-    /// All, slowest first.
-    pub const ALL: [Self; 3] = [Self::Scalar, Self::Quad, Self::Avx2];
-
-    /// Whether this machine has it.
-    pub fn is_available(self) -> bool {
-        match self {
-            Self::Scalar => true,
-            Self::Quad => cfg!(any(target_arch = "x86_64", target_arch = "aarch64")),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 => false,
-        }
-    }
-}
-
 /// An interpolation made ready for this machine.
 #[derive(Clone, Copy)]
 pub struct Kernel {
     interpolation: Interpolation,
-    /// One that `is_available`: `with` is the only constructor.
+    /// One that `is_available`: `new` and `with` are the only constructors.
     variant: Variant,
     /// For the sincs; the audio thread only follows this pointer.
     tables: Option<&'static Tables>,
@@ -129,8 +102,7 @@ impl Kernel {
     ///
     /// Thread: control. Allocates, and takes some milliseconds for the first of a sinc.
     pub fn new(interpolation: Interpolation) -> Self {
-        let best = Variant::ALL.into_iter().rev().find_map(|variant| Self::with(interpolation, variant));
-        best.unwrap_or(Self { interpolation, variant: Variant::Scalar, tables: sinc::tables(interpolation) })
+        Self { interpolation, variant: Variant::best(), tables: sinc::tables(interpolation) }
     }
 
     /// One of given instructions, for comparisons; `None` where the machine doesn't have them.
