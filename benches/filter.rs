@@ -7,6 +7,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use ictus::dsp::envelope::{Envelope, EnvelopeTimes};
 use ictus::dsp::fast;
 use ictus::dsp::filter::{
     Bank, Character, Coefficients, FilterSettings, Kind, LANES, MAX_FRAMES, State, Stretch,
@@ -164,6 +165,8 @@ fn main() {
     println!("\nns per call");
     let settings = FilterSettings { kind: Kind::Peak, gain_db: 6.0, ..FilterSettings::default() };
     let character: Character = settings.character();
+    let mut envelope = Envelope::start(&EnvelopeTimes { release_s: 1.0, ..Default::default() }, 48_000);
+    envelope.release();
     for (name, ns) in [
         ("Character::at", calls(|x| f64::from(character.at(20.0 + x as f32, RATE) == Coefficients::OPEN))),
         (
@@ -173,6 +176,7 @@ fn main() {
                 f64::from(settings.coefficients(RATE) == Coefficients::OPEN)
             }),
         ),
+        ("Envelope::level_after", calls(|x| f64::from(envelope.level_after(x as u32)))),
         ("fast::exp2", calls(|x| fast::exp2(x * 1e-3))),
         ("f64::exp2", calls(|x| (x * 1e-3).exp2())),
         ("fast::tan_pi", calls(|x| fast::tan_pi(x * 4.9e-5))),

@@ -375,5 +375,6 @@ pub fn read_envelope(value: &Value) -> Result<EnvelopeTimes> {
         decay_s: seconds("decay", default.decay_s)?,
         sustain: options.number("sustain", 0.0, 1.0, "")?.unwrap_or(default.sustain),
         release_s: seconds("release", default.release_s)?,
+        ..default
     })
 }

@@ -287,8 +287,7 @@ impl SamplerOptions {
         let known: Vec<&str> = own.chain(others.iter().copied()).collect();
         let options = Options::read("Sampler options", value, &known)?;
         let elsewhere = |name: &&&str| SAMPLER_OPTIONS.contains(name) || others.contains(name);
-        let out_of_place =
-            ENGINE_OPTIONS.iter().find(|name| !elsewhere(name) && options.get(name).is_some());
+        let out_of_place = ENGINE_OPTIONS.iter().find(|name| !elsewhere(name) && options.get(name).is_some());
         if let Some(name) = out_of_place.filter(|_| engine_given) {
             return Err(Error::InvalidType(format!(
                 "{name} is an option of the engine, and an engine is given; set it in new Engine({{ {name} }})"

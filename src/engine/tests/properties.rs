@@ -20,6 +20,7 @@ fn instrument() -> Vec<Region> {
         decay_s: 0.03,
         sustain: 0.4,
         release_s: 0.02,
+        ..EnvelopeTimes::default()
     };
     vec![
         Region {
