@@ -487,5 +487,41 @@ export interface Envelope {
   release?: number;
 }
 
+// ───────────────────────────────────────────────────────────── is this machine ready for real-time audio?
+
+export interface DoctorOptions {
+  /** Seconds of measuring how late threads are woken, 0..600, default 2; 0: not at all. */
+  measure?: number;
+}
+
+export interface DoctorCheck {
+  /** A word that keeps its meaning: 'realtime', 'rtprio', 'rtkit', 'memlock', 'preemption', 'governor' … */
+  id: string;
+  /** 'warn': it works and could be better. 'fail': real-time audio will not work. */
+  status: 'ok' | 'warn' | 'fail' | 'unknown';
+  found: string;
+  wanted: string;
+  /** What to type, on this distribution; on one that is not known, a line for each that is. */
+  fix?: string;
+}
+
+export interface DoctorReport {
+  /** No check failed. */
+  ok: boolean;
+  checks: DoctorCheck[];
+  /** µs by which a thread was woken late, with real-time priority if it was granted; null when nothing was measured. */
+  jitter: Distribution | null;
+  /** The same without real-time priority; null where it was denied, since `jitter` is that then. */
+  jitterWithout: Distribution | null;
+  /** All of it in words, with histograms. */
+  toString(): string;
+}
+
+/**
+ * Looks at permissions, kernel, cores, servers and libraries, tries what the kernel grants, and measures what comes of
+ * it. Changes nothing. `npx ictus doctor` prints it. Linux; elsewhere there is nothing to look at, and the report says so.
+ */
+export function doctor(options?: DoctorOptions): Promise<DoctorReport>;
+
 /** Of this package. */
 export const version: string;

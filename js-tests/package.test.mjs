@@ -191,6 +191,18 @@ describe('installed into an empty project, without a compiler', () => {
     });
   }
 
+  for (const [name, program] of Object.entries(runtimes)) {
+    test(`the command line runs on ${name} and sees the machine`, () => {
+      const command = join(project, 'node_modules', '.bin', 'ictus');
+      assert.equal(run(program, [command, '--version'], { env: { PATH: onlyNode } }), `${version}\n`);
+      const { checks } = JSON.parse(
+        // Whether this machine is ready is another matter.
+        spawnSync(program, [command, 'doctor', '--json', '--measure', '0'], { encoding: 'utf8' }).stdout,
+      );
+      assert.ok(checks.length > 0);
+    });
+  }
+
   test('a strict TypeScript program compiles against it, as a module and as CommonJS', () => {
     const typed = `
       const engine: Engine = new Engine({ backend: 'offline', sampleRate: 48000 });

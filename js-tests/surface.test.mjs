@@ -106,6 +106,7 @@ test('every option in index.d.ts is known, and every known one is in index.d.ts'
     EngineOptions: () => new Engine(odd),
     RealtimeOptions: () => new Engine({ backend: 'offline', realtime: odd }),
     LimiterOptions: () => new Engine({ backend: 'offline', limiter: odd }),
+    DoctorOptions: () => ictus.doctor(odd),
     NoteOptions: () => sampler.noteOn(60, 100, odd),
     NoteParams: () => sampler.set(1, odd),
     LoadOptions: () => sampler.load(data, odd),
@@ -171,7 +172,8 @@ test('the words of backends and policies are those of index.d.ts', () => {
 test('the error codes in the code are those of index.d.ts', () => {
   const codes = (source) => new Set([...source.matchAll(/['"](ERR_[A-Z_]+)['"]/g)].map(([, code]) => code));
   const declared = codes(/^export type IctusErrorCode =[\s\S]*?;$/m.exec(text)[0]);
-  const lib = readdirSync(join(root, 'lib')).map((name) => readFileSync(join(root, 'lib', name), 'utf8'));
+  const files = readdirSync(join(root, 'lib'), { recursive: true }).filter((name) => name.endsWith('js'));
+  const lib = files.map((name) => readFileSync(join(root, 'lib', name), 'utf8'));
   const used = codes([readFileSync(join(root, 'src', 'control', 'error.rs'), 'utf8'), ...lib].join('\n'));
   assert.deepEqual(sorted(used), sorted(declared));
 });

@@ -6,6 +6,8 @@
 
 mod calls;
 mod default_engine;
+#[cfg(feature = "device")]
+mod doctor;
 mod engine;
 mod error;
 mod instrument;
@@ -25,6 +27,8 @@ mod tests;
 
 pub use calls::{FLOATS, check_call};
 pub use default_engine::{close_all, default_engine};
+#[cfg(feature = "device")]
+pub use doctor::{Check, CheckStatus, DOCTOR_OPTIONS, DoctorOptions, Report, doctor};
 pub use engine::{Engine, EngineInfo, Notice};
 pub use error::{Error, ErrorKind, Result};
 pub use instrument::{Instrument, InstrumentInfo};
@@ -38,6 +42,8 @@ pub use stats::{RealtimeInfo, Stats};
 pub use value::Value;
 
 // What `node` passes on as it is.
+#[cfg(feature = "device")]
+pub use crate::device::{RealtimeRequest, Wakeups, measure_wakeups};
 pub use crate::engine::event::op;
 pub use crate::rt::counters::Distribution;
 

@@ -30,6 +30,7 @@ mod remedy;
 mod rtkit;
 mod stream;
 mod time;
+mod wakeups;
 mod watchdog;
 
 pub use backend::Backend;
@@ -43,6 +44,9 @@ pub use remedy::Distribution;
 #[cfg(target_os = "linux")]
 pub use rtkit::{RtkitInfo, rtkit_info};
 pub use stream::{Stream, open};
+#[cfg(target_os = "linux")]
+pub use time::timer_resolution_ns;
+pub use wakeups::{Wakeups, measure_wakeups};
 
 /// Fills one block: interleaved, `frames × channels`, any number of frames per call, all of it.
 ///

@@ -6,8 +6,10 @@ use std::path::Path;
 /// A family of distributions that are set up the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Distribution {
-    /// Debian, Ubuntu, Mint …
+    /// Debian and what is made of it.
     Debian,
+    /// Ubuntu, Mint …: as Debian, with kernels of its own.
+    Ubuntu,
     /// Arch, Manjaro, EndeavourOS …
     Arch,
     /// Fedora, CentOS …
@@ -20,8 +22,9 @@ pub enum Distribution {
 
 impl Distribution {
     /// Those that commands are known for, with their names.
-    pub const KNOWN: [(Distribution, &'static str); 4] = [
-        (Distribution::Debian, "Debian, Ubuntu"),
+    pub const KNOWN: [(Distribution, &'static str); 5] = [
+        (Distribution::Debian, "Debian"),
+        (Distribution::Ubuntu, "Ubuntu"),
         (Distribution::Arch, "Arch"),
         (Distribution::Fedora, "Fedora"),
         (Distribution::NixOs, "NixOS"),
@@ -42,7 +45,8 @@ impl Distribution {
         };
         let words = format!("{} {}", value("ID"), value("ID_LIKE"));
         let family = words.split_whitespace().find_map(|word| match word {
-            "debian" | "ubuntu" => Some(Distribution::Debian),
+            "debian" => Some(Distribution::Debian),
+            "ubuntu" => Some(Distribution::Ubuntu),
             "arch" | "archlinux" => Some(Distribution::Arch),
             "fedora" | "rhel" => Some(Distribution::Fedora),
             "nixos" => Some(Distribution::NixOs),
@@ -54,7 +58,7 @@ impl Distribution {
     /// A sentence without its full stop: how an ordinary user is allowed real-time priority.
     pub fn grant_rtprio(self) -> &'static str {
         match self {
-            Distribution::Debian | Distribution::Fedora | Distribution::Other => {
+            Distribution::Debian | Distribution::Ubuntu | Distribution::Fedora | Distribution::Other => {
                 "Put '@audio - rtprio 95' into /etc/security/limits.d/audio.conf, run `sudo usermod -aG audio \
                  $USER`, and log in again"
             }
@@ -80,7 +84,7 @@ mod tests {
         std::fs::create_dir_all(root.join("etc")).unwrap();
         for (text, expected) in [
             ("ID=debian\n", Distribution::Debian),
-            ("NAME=x\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", Distribution::Debian),
+            ("NAME=x\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", Distribution::Ubuntu),
             ("ID=manjaro\nID_LIKE=arch\n", Distribution::Arch),
             ("ID='fedora'\n", Distribution::Fedora),
             ("ID=rocky\nID_LIKE=\"rhel centos fedora\"\n", Distribution::Fedora),

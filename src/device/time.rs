@@ -20,6 +20,13 @@ mod sys {
         Some(read(libc::CLOCK_THREAD_CPUTIME_ID))
     }
 
+    pub fn timer_resolution_ns() -> u64 {
+        let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: as above.
+        unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC, &mut t) };
+        t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+    }
+
     pub fn sleep_until(deadline_ns: u64) {
         let t = libc::timespec {
             tv_sec: (deadline_ns / 1_000_000_000) as libc::time_t,
@@ -62,6 +69,12 @@ pub(crate) fn now_ns() -> u64 {
 /// Nanoseconds of CPU time that the calling thread has used, or `None` where that cannot be read.
 pub(crate) fn thread_cpu_ns() -> Option<u64> {
     sys::thread_cpu_ns()
+}
+
+/// Steps in which the kernel can time a wake-up, ns: 1 with high-resolution timers, else a tick.
+#[cfg(target_os = "linux")]
+pub fn timer_resolution_ns() -> u64 {
+    sys::timer_resolution_ns()
 }
 
 /// Sleeps until [`now_ns`] reads `deadline_ns`; may return early.

@@ -354,7 +354,7 @@ impl Task for Close {
     }
 }
 
-fn distribution(from: control::Distribution) -> Distribution {
+pub(super) fn distribution(from: control::Distribution) -> Distribution {
     Distribution {
         count: from.count as f64,
         mean: from.mean,

@@ -5,6 +5,8 @@
 
 #![allow(missing_docs)] // The public face is index.d.ts; these are the private hands of lib/.
 
+#[cfg(feature = "device")]
+mod doctor;
 mod engine;
 mod error;
 mod instrument;
