@@ -86,15 +86,18 @@ impl Voices {
 }
 
 /// The filter as one writes it for one voice.
-fn one_at_a_time(values: &mut [f32], [a1, a2, a3]: [f32; 3], [ic1, ic2]: &mut [f32; 2]) {
+fn one_at_a_time(values: &mut [f32], [a1, a2, a3]: [f32; 3], state: &mut [f32; 2]) {
+    // A copy: through the reference the compiler might keep it in memory, at twice the cost.
+    let [mut ic1, mut ic2] = *state;
     for value in values {
-        let v3 = *value - *ic2;
-        let v1 = a1 * *ic1 + a2 * v3;
-        let v2 = *ic2 + a2 * *ic1 + a3 * v3;
-        *ic1 = 2.0 * v1 - *ic1;
-        *ic2 = 2.0 * v2 - *ic2;
+        let v3 = *value - ic2;
+        let v1 = a1 * ic1 + a2 * v3;
+        let v2 = ic2 + a2 * ic1 + a3 * v3;
+        ic1 = 2.0 * v1 - ic1;
+        ic2 = 2.0 * v2 - ic2;
         *value = v2;
     }
+    *state = [ic1, ic2];
 }
 
 fn one_at_a_time_round() -> f64 {

@@ -212,7 +212,7 @@ impl Envelope {
 
     /// Level `frames` later; at most [`Self::frames_left`], for later stages are not looked into.
     ///
-    /// About 4 ns on a curve: one power of two, no division.
+    /// A few ns on a curve: one power of two, no division.
     pub fn level_after(&self, frames: u32) -> f32 {
         self.way.at(self.position.saturating_add(frames))
     }

@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod fast;
 pub mod filter;
 pub mod interpolate;
+pub mod lfo;
 pub mod limiter;
 pub mod pan;
 pub mod ramp;
