@@ -7,6 +7,7 @@ const { parseArgs } = require('node:util');
 
 const COMMANDS = {
   doctor: 'is this machine ready for real-time audio, and what to do',
+  bench: 'how many voices this machine plays, and with how small a buffer',
 };
 
 const HELP = `ictus <command> [options]
@@ -20,6 +21,7 @@ ${Object.entries(COMMANDS)
 
 Examples
   ictus doctor                  look, measure for two seconds, and say what could be better
+  ictus bench --quick -o here   half a minute of measuring; plots and figures into the folder "here"
 
 Exit codes: 0 done, 1 it did not work, or the machine is not ready, 2 the command line was wrong.
 `;
@@ -35,6 +37,8 @@ const world = {
 };
 
 class UsageError extends Error {}
+/** The error for a command line that is wrong. */
+const usage = (message) => new UsageError(message);
 
 /** The name that was probably meant. */
 function nearest(word, names) {
@@ -100,7 +104,7 @@ async function main(args) {
       world.out(command.help);
       return 0;
     }
-    return await command.run(values, { ...world, number: (...range) => number(values, ...range) });
+    return await command.run(values, { ...world, number: (...range) => number(values, ...range), usage });
   } catch (error) {
     if (error instanceof UsageError) {
       world.err(`ictus ${name}: ${error.message}\nTry: ictus ${name} --help\n`);
