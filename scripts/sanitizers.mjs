@@ -3,7 +3,8 @@
 // - realtime: Engine::process is marked as a function that must not block; allocation, I/O, locks and sleeps under it
 //   end the test run (RT-1, RT-2).
 // - thread: the lanes and counters, two threads each (RT-9).
-// - miri: the same and the interpolation kernels under Miri, where the toolchain has it.
+// - miri: the same, the interpolation kernels and those tests of the filters that are short, under Miri, where the
+//   toolchain has it.
 //
 // Where nightly or one of its parts is missing, a stage is not run, and says why.
 import { spawnSync } from 'node:child_process';
@@ -71,6 +72,8 @@ export const sanitizers = [
       ...'cargo +nightly miri test --no-default-features --lib --'.split(' '),
       'rt::',
       'dsp::interpolate',
+      'dsp::filter::tests::a_filter_that_was_fed',
+      'dsp::filter::tests::without_lines',
     ],
     env: {},
   },

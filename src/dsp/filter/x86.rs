@@ -1,7 +1,7 @@
 //! The filter in four lanes of SSE2 and in eight of AVX2 with FMA.
 //!
 //! What asked for it: `cargo bench --bench filter` on a Zen 4 guest, sixteen lanes, ns a lane and frame, standing still
-//! and moving: plain Rust 1.7 and 2.3, SSE2 0.65 and 2.0, AVX2 0.40 and 0.90; the same filter one voice at a time 4.5.
+//! and moving: plain Rust 1.7 and 2.2, SSE2 0.58 and 1.8, AVX2 0.39 and 0.87; the same filter one voice at a time 4.5.
 //! The intrinsics are safe where their instructions are enabled; only the callers of `run` have to say why they are.
 //! AVX-512 is left out: the recurrence is what takes the time, and two vectors of eight hide as much of it as one of 16.
 
