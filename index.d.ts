@@ -281,25 +281,56 @@ export interface SamplerOptions extends Omit<EngineOptions, 'polyphony'> {
    * the same key, or nobody. A displaced voice fades in 6 ms; layers of the starting note are never taken.
    */
   stealing?: 'quietest' | 'oldest' | 'same-note' | 'none';
+  /** Notes that one key of a channel may have at a time, 1..4096; default: as many as there are. The oldest fades. */
+  notePolyphony?: number;
+  /** Power to which velocities are raised (of 127), 0.1..10, default 1; below 1 a keyboard plays lighter. */
+  velocityCurve?: number;
 }
 
-/** What can be turned of one note. */
+/** What can be turned of one note while it sounds. */
 export interface NoteParams {
   /** 0..10000, default 1, on top of velocity and sample. */
   gain?: number;
-  /** -1..1, default 0, on top of the sample's own. */
+  /** -1..1, default 0, equal power, on top of the sample's own. */
   pan?: number;
   /** Cents, -12000..12000, default 0. */
   detune?: number;
+  /** Speed on top of the key's, 1/64..64, default 1. */
+  rate?: number;
+  /** Hz, 1..400000: of the instrument's own filter, or of a low-pass (12 dB an octave) where it has none. */
+  cutoff?: number;
+  /** dB over the flat response at the cutoff, 0..40, default the instrument's own. */
+  resonance?: number;
+  /** 0..127, default 0: this note's own aftertouch. */
+  pressure?: number;
+  /** 0..127, default 64, the middle: moves the cutoff by four octaves either way, like controller 74. */
+  brightness?: number;
 }
 
 export interface NoteOptions extends NoteParams {
   time?: number;
-  /** s until the note is let go; without it, until noteOff() or release(). */
+  /**
+   * s until the note is let go; without it, until noteOff() or release(). A note that is late and played all the same
+   * keeps its duration.
+   */
   duration?: number;
   channel?: number;
   /** Default: the engine's. */
   late?: LatePolicy;
+  /** s, 0..3600: of its envelope, instead of the instrument's. */
+  attack?: number;
+  /** s, 0..3600. */
+  decay?: number;
+  /** 0..1. */
+  sustain?: number;
+  /** s, 0..3600. */
+  release?: number;
+  /** s of silence before the attack, 0..3600. */
+  delay?: number;
+  /** s in which its pitch glides from that of the channel's note before it, 0..3600. */
+  portamento?: number;
+  /** Levels to the effects, 0..10000, on top of controllers 91 (reverb), 93 (chorus) and 94 (delay). */
+  send?: { reverb?: number; delay?: number; chorus?: number };
 }
 
 export interface SamplerEvents {
@@ -347,17 +378,38 @@ export class Sampler extends EventEmitter<SamplerEvents> {
    */
   set(id: NoteId, params: NoteParams, options?: { time?: number; over?: number }): void;
 
-  /** -8192..8191, two semitones either way; glides in 1.5 ms. */
+  /** -8192..8191, two semitones either way unless RPN 0 says otherwise; glides in 1.5 ms. */
   pitchBend(value: number, time?: number, channel?: number): void;
   /**
-   * MIDI controllers, 0..127 each: 7 volume, 10 pan, 11 expression (gliding, neutral until they are used), 64 sustain, 66
-   * sostenuto, 120 all sound off, 121 reset, 123 all notes off. Others change nothing yet.
+   * MIDI controllers, 0..127 each, fractions allowed; what they move glides in 5 ms.
+   *
+   * 0 and 32 bank · 1 modulation (vibrato up to 50 cents, unless the instrument says otherwise) · 5, 65 and 84
+   * portamento time (0..2 s, square law), switch, and key that the next note glides from · 6, 38, 96..101 registered
+   * parameters: bend range, tuning, MPE zones · 7 volume, 10 pan, 11 expression (neutral until they are used) · 64
+   * sustain, 66 sostenuto, 67 soft · 71 resonance (±20 dB), 72 release, 73 attack and 75 decay (1/16 to 16 times), 74
+   * brightness (±4 octaves): 64 is the middle · 120 all sound off, 121 reset (RP-015), 123..127 all notes off. All of
+   * them are there for instruments that follow them.
    */
   controlChange(controller: number, value: number, time?: number, channel?: number): void;
   /**
-   * Many events in one call: [time, status, data1, data2] × n, status and data as in MIDI (note-off 0x80, note-on 0x90,
-   * control change 0xB0, pitch bend 0xE0, plus the channel; keys and velocities may be fractional). Wrong events throw,
-   * and then none is taken. Returns how many were: fewer when the queue is full.
+   * New notes of the channel play this program (0..127) of a bank (0..16383; default: as selected by controllers 0 and
+   * 32). A bank that doesn't have it leaves it to bank 0; a program that nobody loaded changes nothing.
+   */
+  programChange(program: number, bank?: number, time?: number, channel?: number): void;
+  /** Aftertouch of a channel, 0..127. */
+  channelPressure(value: number, time?: number, channel?: number): void;
+  /** Aftertouch of the notes on one key, 0..127. */
+  polyPressure(note: number, value: number, time?: number, channel?: number): void;
+  /**
+   * One MIDI message as bytes: channel messages, registered parameters and MPE zones (RPN 6 on channel 1 or 16) as
+   * controllers. Returns the id of the note that a note-on starts, else 0. What a sampler doesn't follow (clock,
+   * foreign system exclusive) changes nothing; bytes that are no message throw.
+   */
+  send(message: Uint8Array | number[], time?: number): NoteId;
+  /**
+   * Many events in one call: [time, status, data1, data2] × n, status and data as in MIDI channel messages (0x80 plus
+   * the channel to 0xEF; keys and velocities may be fractional, messages with one data byte ignore the second). Wrong
+   * events throw, and then none is taken. Returns how many were: fewer when the queue is full.
    */
   schedule(events: Float64Array): number;
   /** Forgets a note, or all of this sampler, that is scheduled and has not started; what sounds goes on. */

@@ -100,13 +100,13 @@ impl Rig {
         }
         rig.engine.process(&mut rig.out);
         for note in (0..setup.voices as u32).step_by(2).filter(|_| setup.moving) {
-            rig.play(Event::Release { sampler: 0, note: note + 1 }, None);
+            rig.play(Event::Release { sampler: 0, note: note + 1, timed: false }, None);
         }
         for event in 0..setup.waiting {
             // Starts, then ends: the last quarter of the scheduler is kept for ends.
             let what = match event.checked_sub(40_000) {
                 None => on(1_000_000 + event, 60.0),
-                Some(started) => Event::Release { sampler: 0, note: 1_000_000 + started },
+                Some(started) => Event::Release { sampler: 0, note: 1_000_000 + started, timed: false },
             };
             rig.play(what, Some(1e6 + f64::from(event)));
         }
@@ -152,7 +152,7 @@ impl Rig {
         self.engine.process(&mut self.out);
         let mut ns = 0.0;
         for _ in 0..count {
-            self.play(Event::Release { sampler: 0, note: self.notes }, None);
+            self.play(Event::Release { sampler: 0, note: self.notes, timed: false }, None);
             self.notes += 1;
             self.play(on(self.notes, 60.1), None);
             let started = Instant::now();

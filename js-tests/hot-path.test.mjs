@@ -127,7 +127,7 @@ test('ids are small integers, one after another, of each sampler its own', async
 });
 
 test('every operation of a lane has a number of its own', () => {
-  const { noteReserve, maxGain, latePolicies, ...operations } = native.laneLayout();
+  const { noteReserve, maxGain, latePolicies, noteParams, sends, ...operations } = native.laneLayout();
   const numbers = Object.values(operations);
   assert.ok(numbers.length >= 13);
   assert.equal(new Set(numbers).size, numbers.length, JSON.stringify(operations));
@@ -137,4 +137,9 @@ test('every operation of a lane has a number of its own', () => {
   assert.ok(Number.isInteger(noteReserve) && noteReserve > 0);
   assert.equal(maxGain, 10000);
   assert.deepEqual(latePolicies, ['play', 'drop', 'skip']);
+  assert.deepEqual(
+    noteParams.map(({ index }) => index),
+    noteParams.map((_, index) => index),
+  );
+  assert.ok(sends.every((name) => noteParams.some((param) => param.name === `send.${name}`)));
 });

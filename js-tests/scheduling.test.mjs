@@ -60,7 +60,8 @@ test('schedule refuses wrong events by their number and takes none of them', asy
   for (const [bad, type, ...words] of [
     [[Number.NaN, 0x90, 60, 100], RangeError, 'event 1: time', 'NaN'],
     [[0, 0x70, 60, 100], RangeError, 'event 1: status', 'from 128 to 239', '112'],
-    [[0, 0xc0, 60, 100], RangeError, 'event 1: status', 'note-on (0x90)'],
+    [[0, 0xf0, 60, 100], RangeError, 'event 1: status', 'from 128 to 239', '240'],
+    [[0, 0xc0, 60.5, 0], RangeError, 'event 1: data1', 'program'],
     [[0, 0x90, 128, 100], RangeError, 'event 1: data1', 'from 0 to 127', '128'],
     [[0, 0x90, 60, -1], RangeError, 'event 1: data2'],
     [[0, 0xb0, 7.5, 1], RangeError, 'event 1: data1', 'controller'],
@@ -196,7 +197,7 @@ test('set turns one note, over the time it is given, and leaves the others alone
   sampler.set(0, { gain: 1 });
   sampler.set(999, { gain: 1 });
   wrong(() => sampler.set('one', {}), TypeError, 'id must be what noteOn() returned');
-  wrong(() => sampler.set(one), TypeError, '{ gain, pan, detune }');
+  wrong(() => sampler.set(one), TypeError, '{ gain, pan, detune, rate');
   wrong(() => sampler.set(one, { gian: 1 }), TypeError, "did you mean 'gain'?");
   wrong(() => sampler.set(one, { pan: -2 }), RangeError, 'from -1 to 1');
   wrong(() => sampler.set(one, {}, { over: -1 }), RangeError, 'from 0 to 3600 s');

@@ -9,10 +9,14 @@ const { layout } = require('./lane.cjs');
 const native = require('./native.cjs');
 
 const { noteOn, noteOff, release, pitchBend, allNotesOff, allSoundOff, cancel, control, turn } = layout;
+const { channelPressure, polyPressure, program } = layout;
 const { noteReserve, latePolicies } = layout;
 
 /** Absent, or a finite number. */
 const isTime = (time) => time === undefined || (typeof time === 'number' && time - time === 0);
+
+/** What MIDI sends in seven bits; fractions are welcome. */
+const isSeven = (value) => typeof value === 'number' && value >= 0 && value <= 127;
 
 /** BigInts and symbols would throw in the arithmetic. */
 const isChannel = (channel) => typeof channel === 'number' && (channel & 15) === channel;
@@ -27,22 +31,40 @@ const isNote = (note, velocity, time, channel) =>
   isTime(time) &&
   isChannel(channel);
 
-/** What can be turned of one note: name, lowest, highest; the order is that of the native side. */
-const PARAMS = [
-  ['gain', 0, layout.maxGain],
-  ['pan', -1, 1],
-  ['detune', -12000, 12000],
-];
+/** What can be asked of one note: number, lowest, highest and whether set() turns it, by name. */
+const PARAMS = Object.assign(
+  Object.create(null),
+  Object.fromEntries(layout.noteParams.map((param) => [param.name, param])),
+);
+/** What set() turns, as a list: it has no options to look through. */
+const TURNED = layout.noteParams.filter((param) => param.turns);
+/** Names of NoteOptions that are no parameter of the sound itself. */
+const OTHER_OPTIONS = new Set(['time', 'duration', 'channel', 'late', 'send']);
+/** Parameters that only play() takes. */
+const PLAY_ONLY = new Set(['hcutoff', 'hresonance', 'bandf', 'bandq', 'begin', 'end', 'speed', 'cut']);
+const SENDS = layout.sends.map((name) => [name, PARAMS[`send.${name}`]]);
 
-const isParam = (value, low, high) =>
-  value === undefined || (typeof value === 'number' && value >= low && value <= high);
+const isLevel = (value, { low, high }) => typeof value === 'number' && value >= low && value <= high;
 
-const areParams = (params) => PARAMS.every(([name, low, high]) => isParam(params[name], low, high));
+/** Whether levels of sends are all in range and none has an unknown name. */
+const areSends = (send) =>
+  typeof send === 'object' &&
+  send !== null &&
+  !Array.isArray(send) &&
+  Object.keys(send).every((name) => {
+    const param = layout.sends.includes(name) ? PARAMS[`send.${name}`] : undefined;
+    return param !== undefined && (send[name] === undefined || isLevel(send[name], param));
+  });
 
 /** Ids stay small integers, which cost no garbage in either runtime. */
 const LAST_ID = 2 ** 30;
 
 const ALL_CHANNELS = -1;
+/** The bank that controllers 0 and 32 have selected. */
+const SELECTED_BANK = -1;
+
+/** An absent time is now. */
+const orNow = (time) => (time === undefined ? Number.NaN : time);
 
 class Sampler extends EventEmitter {
   #engine;
@@ -164,21 +186,41 @@ class Sampler extends EventEmitter {
     let sound = typeof options === 'object' && options !== null && !Array.isArray(options);
     let turned = false;
     for (const name in options) {
-      if (name === 'time' || name === 'duration' || name === 'channel' || name === 'late') continue;
-      if (name === 'gain' || name === 'pan' || name === 'detune') turned = true;
-      else if (Object.hasOwn(options, name)) sound = false;
+      if (OTHER_OPTIONS.has(name)) continue;
+      const param = PLAY_ONLY.has(name) ? undefined : PARAMS[name];
+      if (param === undefined) {
+        if (Object.hasOwn(options, name)) sound = false;
+        continue;
+      }
+      const value = options[name];
+      if (value === undefined) continue;
+      sound &&= isLevel(value, param);
+      turned = true;
     }
-    const { time, duration, channel = 0, late } = sound ? options : {};
+    const { time, duration, channel = 0, late, send } = sound ? options : {};
     sound &&= duration === undefined || (typeof duration === 'number' && duration >= 0 && duration <= 1e9);
-    if (turned) sound &&= areParams(options);
+    sound &&= send === undefined || areSends(send);
     const policy = late === undefined ? this.#late : latePolicies.indexOf(late);
     if (!sound || policy < 0 || !isNote(note, velocity, time, channel) || !this.#open) {
       this.#refuse('noteOn', [note, velocity, options]);
     }
     const id = this.#start(note, velocity, time, channel, policy);
-    if (id !== 0 && turned) this.#turn(id, options, time, 0);
-    if (id !== 0 && duration !== undefined && velocity > 0) {
-      this.#letGo(id, (time ?? this.#engine.currentTime) + duration);
+    if (id === 0) return 0;
+    const at = orNow(time);
+    if (turned) {
+      for (const name in options) {
+        const value = options[name];
+        if (value !== undefined && !OTHER_OPTIONS.has(name)) this.#turn(id, PARAMS[name].index, value, at, 0);
+      }
+    }
+    if (send !== undefined) {
+      for (const [name, param] of SENDS) {
+        if (send[name] !== undefined) this.#turn(id, param.index, send[name], at, 0);
+      }
+    }
+    if (duration !== undefined && velocity > 0) {
+      // 1: of its duration. A note that starts late is let go as much later.
+      this.#letGo(id, (time ?? this.#engine.currentTime) + duration, 1);
     }
     return id;
   }
@@ -186,7 +228,7 @@ class Sampler extends EventEmitter {
   #start(note, velocity, time, channel, late) {
     const id = this.#next;
     this.#next = id === LAST_ID ? 1 : id + 1;
-    const at = time === undefined ? Number.NaN : time;
+    const at = orNow(time);
     // By MIDI a note-on with velocity 0 is a note-off, and must not be lost like a note.
     const reserve = velocity > 0 ? noteReserve : 0;
     return this.#lane.push(noteOn, this.#index, channel, id, note, velocity, at, reserve, late) ? id : 0;
@@ -194,25 +236,16 @@ class Sampler extends EventEmitter {
 
   set(id, params, options = undefined) {
     this.#refuse('set', [id, params, options]);
-    if (id !== 0) this.#turn(id, params, options?.time, options?.over ?? 0);
+    if (id === 0) return;
+    const at = options?.time ?? Number.NaN;
+    for (const { name, index } of TURNED) {
+      const value = params[name];
+      if (value !== undefined) this.#turn(id, index, value, at, options?.over ?? 0);
+    }
   }
 
-  #turn(id, params, time, over) {
-    for (let param = 0; param < PARAMS.length; param += 1) {
-      const value = params[PARAMS[param][0]];
-      if (value === undefined) continue;
-      this.#lane.push(
-        turn,
-        this.#index,
-        0,
-        id,
-        param,
-        value,
-        time === undefined ? Number.NaN : time,
-        0,
-        over,
-      );
-    }
+  #turn(id, param, value, at, over) {
+    this.#lane.push(turn, this.#index, 0, id, param, value, at, 0, over);
   }
 
   schedule(events) {
@@ -222,12 +255,9 @@ class Sampler extends EventEmitter {
       const sound =
         isTime(events[i]) &&
         Number.isInteger(events[i + 1]) &&
-        (kind === 0x90 ||
-          kind === 0x80 ||
-          kind === 0xe0 ||
-          (kind === 0xb0 && Number.isInteger(events[i + 2]))) &&
+        ((kind !== 0xb0 && kind !== 0xc0) || Number.isInteger(events[i + 2])) &&
         events[i + 1] >= 0x80 &&
-        events[i + 1] <= 0xff &&
+        events[i + 1] <= 0xef &&
         events[i + 2] >= 0 &&
         events[i + 2] <= 127 &&
         events[i + 3] >= 0 &&
@@ -250,8 +280,14 @@ class Sampler extends EventEmitter {
         return this.#lane.push(noteOff, this.#index, channel, 0, a, 0, time, 0, 0);
       case 0x80:
         return this.#lane.push(noteOff, this.#index, channel, 0, a, 0, time, 0, 0);
+      case 0xa0:
+        return this.#lane.push(polyPressure, this.#index, channel, 0, a, b, time, 0, 0);
       case 0xb0:
         return this.#lane.push(control, this.#index, channel, 0, a, b, time, 0, 0);
+      case 0xc0:
+        return this.#lane.push(program, this.#index, channel, 0, a, SELECTED_BANK, time, 0, 0);
+      case 0xd0:
+        return this.#lane.push(channelPressure, this.#index, channel, 0, a, 0, time, 0, 0);
       default:
         return this.#lane.push(pitchBend, this.#index, channel, 0, a + b * 128 - 8192, 0, time, 0, 0);
     }
@@ -277,7 +313,7 @@ class Sampler extends EventEmitter {
     ) {
       this.#refuse('controlChange', [controller, value, time, channel]);
     }
-    const at = time === undefined ? Number.NaN : time;
+    const at = orNow(time);
     this.#lane.push(control, this.#index, channel, 0, controller, value, at, 0, 0);
   }
 
@@ -294,7 +330,7 @@ class Sampler extends EventEmitter {
     ) {
       this.#refuse('noteOff', [note, time, channel]);
     }
-    this.#lane.push(noteOff, this.#index, channel, 0, note, 0, time === undefined ? Number.NaN : time, 0, 0);
+    this.#lane.push(noteOff, this.#index, channel, 0, note, 0, orNow(time), 0, 0);
   }
 
   release(id, time = undefined) {
@@ -302,11 +338,11 @@ class Sampler extends EventEmitter {
       this.#refuse('release', [id, time]);
     }
     if (id === 0) return; // a note that was dropped
-    this.#letGo(id, time === undefined ? Number.NaN : time);
+    this.#letGo(id, time === undefined ? Number.NaN : time, 0);
   }
 
-  #letGo(id, at) {
-    this.#lane.push(release, this.#index, 0, id, 0, 0, at, 0, 0);
+  #letGo(id, at, timed) {
+    this.#lane.push(release, this.#index, 0, id, timed, 0, at, 0, 0);
   }
 
   pitchBend(value, time = undefined, channel = 0) {
@@ -322,17 +358,36 @@ class Sampler extends EventEmitter {
     ) {
       this.#refuse('pitchBend', [value, time, channel]);
     }
-    this.#lane.push(
-      pitchBend,
-      this.#index,
-      channel,
-      0,
-      value,
-      0,
-      time === undefined ? Number.NaN : time,
-      0,
-      0,
-    );
+    this.#lane.push(pitchBend, this.#index, channel, 0, value, 0, orNow(time), 0, 0);
+  }
+
+  programChange(number, bank = undefined, time = undefined, channel = 0) {
+    this.#refuse('programChange', [number, bank, time, channel]);
+    this.#lane.push(program, this.#index, channel, 0, number, bank ?? SELECTED_BANK, orNow(time), 0, 0);
+  }
+
+  channelPressure(value, time = undefined, channel = 0) {
+    if (!(isSeven(value) && isTime(time) && isChannel(channel) && this.#open)) {
+      this.#refuse('channelPressure', [value, time, channel]);
+    }
+    this.#lane.push(channelPressure, this.#index, channel, 0, value, 0, orNow(time), 0, 0);
+  }
+
+  polyPressure(note, value, time = undefined, channel = 0) {
+    if (!(isSeven(note) && isSeven(value) && isTime(time) && isChannel(channel) && this.#open)) {
+      this.#refuse('polyPressure', [note, value, time, channel]);
+    }
+    this.#lane.push(polyPressure, this.#index, channel, 0, note, value, orNow(time), 0, 0);
+  }
+
+  send(message, time = undefined) {
+    this.#refuse('send', [message, time]);
+    const record = native.midiMessage(message instanceof Uint8Array ? message : Uint8Array.from(message));
+    if (record === null) return 0;
+    const [op, channel, a, b] = record;
+    if (op === noteOn) return this.#start(a, b, time, channel, this.#late);
+    this.#lane.push(op, this.#index, channel, 0, a, b, orNow(time), 0, 0);
+    return 0;
   }
 
   allNotesOff(channel = undefined, time = undefined) {

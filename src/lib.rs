@@ -18,6 +18,7 @@ pub mod dsp;
 pub mod engine;
 pub mod instrument;
 pub mod load;
+pub mod midi;
 #[cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::disallowed_macros))]
 pub mod rt;
 pub mod units;

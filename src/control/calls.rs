@@ -4,9 +4,10 @@
 //! error; Rust callers come here first. So the words stand in one place and the fast path stays fast.
 
 use super::error::{Error, Result};
-use super::options::{INSTRUMENT_OPTIONS, LATE_POLICIES, LOAD_OPTIONS, late_policy, read_interpolation};
+use super::note_params;
+use super::options::{INSTRUMENT_OPTIONS, LOAD_OPTIONS, read_interpolation};
 use super::value::{Options, Value, integer, number, time};
-use crate::engine::event::MAX_GLIDE_S;
+use crate::engine::event::{MAX_BANK, MAX_GLIDE_S};
 
 fn at(arguments: &[Value], place: usize) -> &Value {
     arguments.get(place).unwrap_or(&Value::Undefined)
@@ -47,22 +48,21 @@ fn scheduled(arguments: &[Value]) -> Result<()> {
     };
     time(&format!("event {place}: time"), seconds)?;
     let name = |what: &str| format!("event {place}: {what}");
-    let kind = integer(&name("status"), status, 0x80, 0xef, "")? & 0xf0;
+    let kind = integer(&name("status"), status, 0x80, 0xef, " (a MIDI channel message)")? & 0xf0;
     for (what, value) in ["data1", "data2"].iter().zip(data) {
         number(&name(what), value, 0.0, 127.0, "")?;
     }
     match kind {
-        0x80 | 0x90 | 0xe0 => Ok(()),
         0xb0 => integer(&name("data1"), at(data, 0), 0, 127, " (a controller)").map(drop),
-        _ => Err(Error::InvalidArgument(format!(
-            "event {place}: status must be a note-off (0x80), note-on (0x90), control change (0xB0) or pitch bend \
-             (0xE0) plus the channel, got {status}"
-        ))),
+        0xc0 => integer(&name("data1"), at(data, 0), 0, 127, " (a program)").map(drop),
+        _ => Ok(()),
     }
 }
 
 /// What `node` calls a Float32Array; its values are not looked at here.
 pub const FLOATS: &str = "Float32Array";
+/// The same for a Uint8Array.
+pub const BYTES: &str = "Uint8Array";
 
 fn load(source: &Value, options: &Value) -> Result<()> {
     match source {
@@ -110,10 +110,23 @@ fn add_sample(data: &Value) -> Result<()> {
     }
 }
 
-fn note_params(options: &Options<'_>) -> Result<()> {
-    options.number("gain", 0.0, super::MAX_GAIN, " (linear; 1 is unchanged)")?;
-    options.number("pan", -1.0, 1.0, " (-1 is left, 1 is right)")?;
-    options.number("detune", -12_000.0, 12_000.0, " cents").map(drop)
+/// `send()` passes the bytes themselves; this is about what is none.
+fn message(value: &Value) -> Result<()> {
+    let wrong = || {
+        Err(Error::InvalidType(format!(
+            "message must be a Uint8Array or an array of bytes (one MIDI message), got {value}"
+        )))
+    };
+    match value {
+        Value::Other(BYTES) => Ok(()),
+        Value::Array(bytes) if bytes.iter().all(|byte| matches!(byte, Value::Number(_))) => {
+            for (at, byte) in bytes.iter().enumerate() {
+                integer(&format!("byte {at} of the message"), byte, 0, 255, "")?;
+            }
+            Ok(())
+        }
+        _ => wrong(),
+    }
 }
 
 /// Checks the arguments of a call by the name it has in JavaScript; the error is the one to throw.
@@ -125,13 +138,7 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
                 number("velocity", at(arguments, 1), 0.0, 127.0, "")?;
             }
             if let Value::Object(_) = at(arguments, 2) {
-                let names = ["time", "duration", "channel", "late", "gain", "pan", "detune"];
-                let options = Options::read("note options", at(arguments, 2), &names)?;
-                note_params(&options)?;
-                options.word("late", &LATE_POLICIES, late_policy)?;
-                time("time", options.get("time").unwrap_or(&Value::Undefined))?;
-                options.number("duration", 0.0, 1e9, " s")?;
-                channel(options.get("channel").unwrap_or(&Value::Undefined))?;
+                note_params::check_options(at(arguments, 2))?;
             } else {
                 time("time", at(arguments, 2))?;
                 channel(at(arguments, 3))?;
@@ -144,13 +151,7 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
         }
         "set" => {
             note_id(at(arguments, 0))?;
-            if !matches!(at(arguments, 1), Value::Object(_)) {
-                return Err(Error::InvalidType(format!(
-                    "params must be an object {{ gain, pan, detune }}, got {}",
-                    at(arguments, 1)
-                )));
-            }
-            note_params(&Options::read("note params", at(arguments, 1), &["gain", "pan", "detune"])?)?;
+            note_params::check_params(at(arguments, 1))?;
             let options = Options::read("set options", at(arguments, 2), &["time", "over"])?;
             time("time", options.get("time").unwrap_or(&Value::Undefined))?;
             options.number("over", 0.0, MAX_GLIDE_S, " s")?;
@@ -165,6 +166,29 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
             number("value", at(arguments, 1), 0.0, 127.0, "")?;
             time("time", at(arguments, 2))?;
             channel(at(arguments, 3))?;
+        }
+        "programChange" => {
+            integer("program", at(arguments, 0), 0, 127, "")?;
+            if *at(arguments, 1) != Value::Undefined {
+                integer("bank", at(arguments, 1), 0, MAX_BANK, "")?;
+            }
+            time("time", at(arguments, 2))?;
+            channel(at(arguments, 3))?;
+        }
+        "channelPressure" => {
+            number("pressure", at(arguments, 0), 0.0, 127.0, "")?;
+            time("time", at(arguments, 1))?;
+            channel(at(arguments, 2))?;
+        }
+        "polyPressure" => {
+            note(at(arguments, 0))?;
+            number("pressure", at(arguments, 1), 0.0, 127.0, "")?;
+            time("time", at(arguments, 2))?;
+            channel(at(arguments, 3))?;
+        }
+        "send" => {
+            message(at(arguments, 0))?;
+            time("time", at(arguments, 1))?;
         }
         "schedule" => scheduled(arguments)?,
         "release" => {

@@ -12,6 +12,8 @@ mod engine;
 mod error;
 mod instrument;
 mod loading;
+mod messages;
+mod note_params;
 mod notifier;
 mod options;
 mod places;
@@ -25,7 +27,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use calls::{FLOATS, check_call};
+pub use calls::{BYTES, FLOATS, check_call};
 pub use default_engine::{close_all, default_engine};
 #[cfg(feature = "device")]
 pub use doctor::{Check, CheckStatus, DOCTOR_OPTIONS, DoctorOptions, Report, doctor};
@@ -35,6 +37,8 @@ pub use instrument::{Instrument, InstrumentInfo};
 pub use loading::{
     Cancel, Loading, Metadata, Progress, SampleSource, Source, make_region, read_envelope, read_metadata,
 };
+pub use messages::message_record;
+pub use note_params::{NOTE_PARAMS, SENDS};
 pub use options::{EngineOptions, LATE_POLICIES, LOAD_OPTIONS, SamplerOptions, interpolation};
 pub use port::{NOTE_RESERVE, Port};
 pub use sampler::Sampler;
@@ -44,7 +48,7 @@ pub use value::Value;
 // What `node` passes on as it is.
 #[cfg(feature = "device")]
 pub use crate::device::{RealtimeRequest, Wakeups, measure_wakeups};
-pub use crate::engine::event::op;
+pub use crate::engine::event::{PARAMS, op};
 pub use crate::rt::counters::Distribution;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

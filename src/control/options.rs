@@ -37,7 +37,7 @@ pub const REALTIME_OPTIONS: [&str; 5] = ["policy", "priority", "cpu", "lockMemor
 /// Highest number of a core that can be named: a cpu_set_t has 1024 bits.
 const MAX_CPU: u32 = 1023;
 /// Names of the options that a sampler has on top.
-pub const SAMPLER_OPTIONS: [&str; 3] = ["polyphony", "gain", "stealing"];
+pub const SAMPLER_OPTIONS: [&str; 5] = ["polyphony", "gain", "stealing", "notePolyphony", "velocityCurve"];
 
 /// Names of the options of `load()`.
 pub const LOAD_OPTIONS: [&str; 5] = ["channel", "baseUrl", "interpolation", "onProgress", "signal"];
@@ -272,6 +272,10 @@ pub struct SamplerOptions {
     pub gain: f64,
     /// Whom a new voice displaces.
     pub stealing: Stealing,
+    /// Notes that one key may have at a time; `None`: as many as there are.
+    pub note_polyphony: Option<u32>,
+    /// Power to which velocities are raised.
+    pub velocity_curve: f64,
 }
 
 impl SamplerOptions {
@@ -309,6 +313,10 @@ impl SamplerOptions {
                 .unwrap_or(DEFAULT_POLYPHONY),
             gain: options.number("gain", 0.0, super::MAX_GAIN, "")?.unwrap_or(1.0),
             stealing: stealing.unwrap_or_default(),
+            note_polyphony: options.integer("notePolyphony", 1, MAX_POLYPHONY, " notes on one key")?,
+            velocity_curve: options
+                .number("velocityCurve", 0.1, 10.0, " (an exponent; 1 leaves velocities as they are)")?
+                .unwrap_or(1.0),
         })
     }
 }

@@ -45,7 +45,9 @@ impl Sampler {
         // Places come back through the engine; an offline one moves only when it is asked to.
         engine.take_in();
         let (index, serial) = lock(&engine.shared().places).sampler()?;
-        let core = Core::new(options.polyphony as usize, options.stealing, options.gain as f32);
+        let mut core = Core::new(options.polyphony as usize, options.stealing, options.gain as f32);
+        core.key_polyphony = options.note_polyphony.unwrap_or(u32::MAX);
+        core.velocity_curve = options.velocity_curve as f32;
         let core = Box::new(core);
         #[cfg(feature = "device")]
         let _locked = super::residence::lock_object(&*core);
@@ -160,7 +162,7 @@ impl Sampler {
         check_call("release", &[Value::Number(note.into()), time])?;
         self.check_open()?;
         if note > 0 {
-            self.port.send(Event::Release { sampler: self.index, note }, seconds);
+            self.port.send(Event::Release { sampler: self.index, note, timed: false }, seconds);
         }
         Ok(())
     }

@@ -235,6 +235,26 @@ impl Envelope {
         self.skip_finished_stages()
     }
 
+    /// Moves on by any number of frames, through as many stages as they take.
+    pub fn pass_over(&mut self, mut frames: u32) {
+        while frames > 0 {
+            let left = self.frames_left();
+            let stage = left.min(frames);
+            self.advance(stage);
+            if left == u32::MAX {
+                return;
+            }
+            frames -= stage;
+        }
+    }
+
+    /// Changes how long a release will take that has not begun, s.
+    pub fn set_release(&mut self, seconds: f64, sample_rate: u32) {
+        if !self.is_released() {
+            self.shape.release = frames(seconds.max(MIN_FALL_S), sample_rate).max(1);
+        }
+    }
+
     /// Lets go: the release starts from the current level. Once released it stays so.
     pub fn release(&mut self) {
         if !self.is_released() {
@@ -430,6 +450,28 @@ mod tests {
         assert_eq!((levels[479], levels[480], levels[528]), (1.0, 1.0, 0.5));
         // e^(−9.21/48) falls by 17 % of the way in the first frame.
         assert!(levels.windows(2).all(|pair| pair[0] - pair[1] <= 0.5 * 0.18));
+    }
+
+    #[test]
+    fn passing_over_stages_is_the_same_as_going_through_them() {
+        for frames in [0, 2, 5, 14, 60, 300] {
+            let mut a = Envelope::start(&times(), RATE);
+            let mut b = a;
+            a.pass_over(frames);
+            run(&mut b, frames);
+            assert_eq!(a.level(), b.level(), "after {frames}");
+        }
+    }
+
+    #[test]
+    fn a_release_may_be_changed_until_it_begins() {
+        let mut envelope = Envelope::start(&times(), RATE);
+        envelope.pass_over(500);
+        envelope.set_release(0.2, RATE);
+        envelope.release();
+        assert_eq!(envelope.frames_left(), 200);
+        envelope.set_release(0.5, RATE);
+        assert_eq!(envelope.frames_left(), 200);
     }
 
     #[test]

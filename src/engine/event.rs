@@ -33,28 +33,107 @@ impl Late {
     pub const ALL: [Self; 3] = [Self::Play, Self::Drop, Self::Skip];
 }
 
-/// What of one note can be turned while it sounds.
+/// What of one note can be set. Names, units and ranges are [`PARAMS`]'.
+#[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum NoteParam {
-    /// Linear amplitude, 0..=[`MAX_GAIN`].
     Gain,
-    /// −1..=1, on top of its sample's pan.
     Pan,
-    /// Cents, on top of its key; ±12 000.
     Detune,
+    Rate,
+    Cutoff,
+    Resonance,
+    Pressure,
+    Brightness,
+    HighCutoff,
+    HighResonance,
+    BandCutoff,
+    BandResonance,
+    Reverb,
+    Delay,
+    Chorus,
+    Attack,
+    Decay,
+    Sustain,
+    Release,
+    Wait,
+    Portamento,
+    Begin,
+    End,
+    Speed,
+    Cut,
 }
 
+/// Lowest and highest cutoff that a note may ask for, Hz. What a filter can do at the engine's rate is less.
+pub const CUTOFF_HZ: (f64, f64) = (1.0, 400_000.0);
+/// Highest resonance, dB over the flat response.
+pub const MAX_RESONANCE_DB: f64 = 40.0;
+/// Longest stage of an envelope, s: an hour.
+const MAX_STAGE_S: f64 = 3600.0;
+
+/// One parameter: its name in JavaScript, its range, and whether it can be turned while the note sounds (others count
+/// as long as the note has not been heard).
+#[derive(Clone, Copy, Debug)]
+pub struct ParamInfo {
+    /// Which.
+    pub param: NoteParam,
+    /// As in `NoteParams` and `NoteOptions` of index.d.ts, which say the units.
+    pub name: &'static str,
+    /// Lowest value.
+    pub low: f64,
+    /// Highest value.
+    pub high: f64,
+    /// Glides while the note sounds.
+    pub glides: bool,
+}
+
+const fn glides(param: NoteParam, name: &'static str, low: f64, high: f64) -> ParamInfo {
+    ParamInfo { param, name, low, high, glides: true }
+}
+
+const fn starts(param: NoteParam, name: &'static str, low: f64, high: f64) -> ParamInfo {
+    ParamInfo { param, name, low, high, glides: false }
+}
+
+/// All parameters, by the number they have in a record.
+pub const PARAMS: [ParamInfo; 25] = [
+    glides(NoteParam::Gain, "gain", 0.0, MAX_GAIN),
+    glides(NoteParam::Pan, "pan", -1.0, 1.0),
+    glides(NoteParam::Detune, "detune", -12_000.0, 12_000.0),
+    glides(NoteParam::Rate, "rate", 1.0 / 64.0, 64.0),
+    glides(NoteParam::Cutoff, "cutoff", CUTOFF_HZ.0, CUTOFF_HZ.1),
+    glides(NoteParam::Resonance, "resonance", 0.0, MAX_RESONANCE_DB),
+    glides(NoteParam::Pressure, "pressure", 0.0, 127.0),
+    glides(NoteParam::Brightness, "brightness", 0.0, 127.0),
+    glides(NoteParam::HighCutoff, "hcutoff", CUTOFF_HZ.0, CUTOFF_HZ.1),
+    glides(NoteParam::HighResonance, "hresonance", 0.0, MAX_RESONANCE_DB),
+    glides(NoteParam::BandCutoff, "bandf", CUTOFF_HZ.0, CUTOFF_HZ.1),
+    glides(NoteParam::BandResonance, "bandq", 0.0, MAX_RESONANCE_DB),
+    glides(NoteParam::Reverb, "send.reverb", 0.0, MAX_GAIN),
+    glides(NoteParam::Delay, "send.delay", 0.0, MAX_GAIN),
+    glides(NoteParam::Chorus, "send.chorus", 0.0, MAX_GAIN),
+    starts(NoteParam::Attack, "attack", 0.0, MAX_STAGE_S),
+    starts(NoteParam::Decay, "decay", 0.0, MAX_STAGE_S),
+    starts(NoteParam::Sustain, "sustain", 0.0, 1.0),
+    starts(NoteParam::Release, "release", 0.0, MAX_STAGE_S),
+    starts(NoteParam::Wait, "delay", 0.0, MAX_STAGE_S),
+    starts(NoteParam::Portamento, "portamento", 0.0, MAX_STAGE_S),
+    starts(NoteParam::Begin, "begin", 0.0, 1.0),
+    starts(NoteParam::End, "end", 0.0, 1.0),
+    starts(NoteParam::Speed, "speed", -64.0, 64.0),
+    starts(NoteParam::Cut, "cut", 0.0, 16_777_215.0),
+];
+
 impl NoteParam {
-    /// All, by the number they have in a record.
-    pub const ALL: [Self; 3] = [Self::Gain, Self::Pan, Self::Detune];
+    /// The parameter with this number in a record.
+    pub fn numbered(number: u32) -> Option<Self> {
+        PARAMS.get(number as usize).map(|info| info.param)
+    }
 
     /// Lowest and highest value.
     pub fn range(self) -> (f64, f64) {
-        match self {
-            Self::Gain => (0.0, MAX_GAIN),
-            Self::Pan => (-1.0, 1.0),
-            Self::Detune => (-12_000.0, 12_000.0),
-        }
+        PARAMS.get(self as usize).map_or((0.0, 0.0), |info| (info.low, info.high))
     }
 }
 
@@ -66,16 +145,23 @@ pub enum Event {
     NoteOn { sampler: SamplerIndex, channel: u8, late: Late, note: NoteId, key: f32, velocity: f32 },
     /// Notes on this key are let go.
     NoteOff { sampler: SamplerIndex, channel: u8, key: f32 },
-    /// One note is let go; one that has not started yet never will.
-    Release { sampler: SamplerIndex, note: NoteId },
+    /// One note is let go; one that has not started yet never will. `timed`: its own duration is over, so a note that
+    /// started late is let go as much later.
+    Release { sampler: SamplerIndex, note: NoteId, timed: bool },
     /// One note is turned: to `value`, reached `over` seconds later.
     Turn { sampler: SamplerIndex, note: NoteId, param: NoteParam, value: f32, over_s: f32 },
     /// One scheduled note, or all of the sampler, are forgotten if they have not started; what sounds goes on.
     Cancel { sampler: SamplerIndex, note: Option<NoteId> },
     /// A MIDI controller, 0..=127, turned to 0..=127.
     Control { sampler: SamplerIndex, channel: u8, controller: u8, value: f32 },
-    /// −8192..=8191; ±2 semitones.
+    /// −8192..=8191; ±2 semitones unless RPN 0 says otherwise.
     PitchBend { sampler: SamplerIndex, channel: u8, value: f32 },
+    /// 0..=127, of a whole channel.
+    ChannelPressure { sampler: SamplerIndex, channel: u8, value: f32 },
+    /// 0..=127, of the notes on one key.
+    PolyPressure { sampler: SamplerIndex, channel: u8, key: f32, value: f32 },
+    /// New notes of the channel play this program, of this bank or of the one selected by CC 0 and 32.
+    Program { sampler: SamplerIndex, channel: u8, program: u8, bank: Option<u16> },
     /// Every note of a channel, or of all, is let go.
     AllNotesOff { sampler: SamplerIndex, channel: Option<u8> },
     /// Every voice of a channel, or of all, fades at once.
@@ -106,6 +192,9 @@ impl Event {
             | Event::NoteOff { sampler, .. }
             | Event::Release { sampler, .. }
             | Event::PitchBend { sampler, .. }
+            | Event::ChannelPressure { sampler, .. }
+            | Event::PolyPressure { sampler, .. }
+            | Event::Program { sampler, .. }
             | Event::Cancel { sampler, .. }
             | Event::Turn { sampler, .. }
             | Event::Control { sampler, .. }
@@ -153,6 +242,9 @@ pub mod op {
     pub const CANCEL: u32 = 15;
     pub const CONTROL: u32 = 16;
     pub const TURN: u32 = 17;
+    pub const CHANNEL_PRESSURE: u32 = 18;
+    pub const POLY_PRESSURE: u32 = 19;
+    pub const PROGRAM: u32 = 20;
 }
 
 /// Stands for "every channel" and "no instrument" in a record.
@@ -183,7 +275,9 @@ pub fn encode(event: Event, seconds: Option<f64>) -> Record {
         Event::NoteOff { sampler, channel, key } => {
             row(op::NOTE_OFF, sampler, channel.into(), 0, key.into(), 0.0)
         }
-        Event::Release { sampler, note } => row(op::RELEASE, sampler, 0.0, note, 0.0, 0.0),
+        Event::Release { sampler, note, timed } => {
+            row(op::RELEASE, sampler, 0.0, note, f64::from(u8::from(timed)), 0.0)
+        }
         Event::Cancel { sampler, note } => row(op::CANCEL, sampler, 0.0, note.unwrap_or(0), 0.0, 0.0),
         Event::Turn { sampler, note, param, value, over_s } => {
             let mut record = row(op::TURN, sampler, 0.0, note, f64::from(param as u8), value.into());
@@ -195,6 +289,15 @@ pub fn encode(event: Event, seconds: Option<f64>) -> Record {
         }
         Event::PitchBend { sampler, channel, value } => {
             row(op::PITCH_BEND, sampler, channel.into(), 0, value.into(), 0.0)
+        }
+        Event::ChannelPressure { sampler, channel, value } => {
+            row(op::CHANNEL_PRESSURE, sampler, channel.into(), 0, value.into(), 0.0)
+        }
+        Event::PolyPressure { sampler, channel, key, value } => {
+            row(op::POLY_PRESSURE, sampler, channel.into(), 0, key.into(), value.into())
+        }
+        Event::Program { sampler, channel, program, bank } => {
+            row(op::PROGRAM, sampler, channel.into(), 0, program.into(), bank.map_or(NONE, f64::from))
         }
         Event::AllNotesOff { sampler, channel } => {
             row(op::ALL_NOTES_OFF, sampler, which(channel), 0, 0.0, 0.0)
@@ -222,6 +325,9 @@ pub const MAX_GLIDE_S: f64 = 3600.0;
 
 /// Highest gain a record may ask for: +80 dB. Beyond it is a slip, and sums could overflow (RT-8).
 pub const MAX_GAIN: f64 = 10_000.0;
+
+/// Highest bank: two controllers of 7 bits.
+pub const MAX_BANK: u32 = 16_383;
 
 /// A whole number within `0..=max`, or `None`.
 fn whole(value: f64, max: u32) -> Option<u32> {
@@ -256,12 +362,12 @@ pub fn decode(record: &Record, sample_rate: u32) -> Option<(When, Event)> {
             late: Late::ALL.get(whole(late, 2)? as usize).copied()?,
         },
         op::NOTE_OFF => Event::NoteOff { sampler: sampler()?, channel: one_channel()?, key: key()? },
-        op::RELEASE => Event::Release { sampler: sampler()?, note: one_note()? },
+        op::RELEASE => Event::Release { sampler: sampler()?, note: one_note()?, timed: whole(a, 1)? == 1 },
         op::CANCEL => {
             Event::Cancel { sampler: sampler()?, note: if note()? == 0 { None } else { Some(note()?) } }
         }
         op::TURN => {
-            let param = NoteParam::ALL.get(whole(a, 2)? as usize).copied()?;
+            let param = NoteParam::numbered(whole(a, PARAMS.len() as u32)?)?;
             let (low, high) = param.range();
             let over_s = within(late, 0.0, MAX_GLIDE_S)?;
             Event::Turn {
@@ -282,6 +388,23 @@ pub fn decode(record: &Record, sample_rate: u32) -> Option<(When, Event)> {
             sampler: sampler()?,
             channel: one_channel()?,
             value: within(a, -8192.0, 8191.0)?,
+        },
+        op::CHANNEL_PRESSURE => Event::ChannelPressure {
+            sampler: sampler()?,
+            channel: one_channel()?,
+            value: within(a, 0.0, 127.0)?,
+        },
+        op::POLY_PRESSURE => Event::PolyPressure {
+            sampler: sampler()?,
+            channel: one_channel()?,
+            key: key()?,
+            value: within(b, 0.0, 127.0)?,
+        },
+        op::PROGRAM => Event::Program {
+            sampler: sampler()?,
+            channel: one_channel()?,
+            program: whole(a, 127)? as u8,
+            bank: if b == NONE { None } else { Some(whole(b, MAX_BANK)? as u16) },
         },
         op::ALL_NOTES_OFF => Event::AllNotesOff { sampler: sampler()?, channel: which()? },
         op::ALL_SOUND_OFF => Event::AllSoundOff { sampler: sampler()?, channel: which()? },
@@ -316,8 +439,13 @@ mod tests {
             Event::Cancel { sampler, note: Some(note) },
             Event::Control { sampler, channel, controller: 64, value: 127.0 },
             Event::NoteOff { sampler, channel, key: 0.0 },
-            Event::Release { sampler, note },
+            Event::Release { sampler, note, timed: false },
+            Event::Release { sampler, note, timed: true },
             Event::PitchBend { sampler, channel, value: -8192.0 },
+            Event::ChannelPressure { sampler, channel, value: 12.5 },
+            Event::PolyPressure { sampler, channel, key: 61.0, value: 127.0 },
+            Event::Program { sampler, channel, program: 127, bank: Some(16_383) },
+            Event::Program { sampler, channel, program: 0, bank: None },
             Event::AllNotesOff { sampler, channel: None },
             Event::AllNotesOff { sampler, channel: Some(3) },
             Event::AllSoundOff { sampler, channel: Some(0) },
@@ -339,6 +467,19 @@ mod tests {
             assert_eq!(decode(&encode(event, None), 48_000), Some((When::Now, event)));
             assert_eq!(decode(&encode(event, Some(0.5)), 48_000), Some((When::At(24_000), event)));
         }
+    }
+
+    #[test]
+    fn every_parameter_has_its_own_number_and_survives_its_record_at_both_ends() {
+        for (number, info) in (0u32..).zip(PARAMS) {
+            assert_eq!((info.param as u32, NoteParam::numbered(number)), (number, Some(info.param)));
+            for value in [info.low, info.high] {
+                let turn =
+                    Event::Turn { sampler: 0, note: 1, param: info.param, value: value as f32, over_s: 0.0 };
+                assert_eq!(decode(&encode(turn, None), 48_000), Some((When::Now, turn)), "{}", info.name);
+            }
+        }
+        assert_eq!(NoteParam::numbered(PARAMS.len() as u32), None);
     }
 
     #[test]
@@ -376,7 +517,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bits_decode_to_something_in_range_or_nothing(bits in any::<[u64; 8]>(), op in 0u32..20) {
+        fn any_bits_decode_to_something_in_range_or_nothing(bits in any::<[u64; 8]>(), op in 0u32..24) {
             let mut record = bits.map(f64::from_bits);
             record[0] = f64::from(op);
             if let Some((_, Event::NoteOn { channel, note, key, velocity, .. })) = decode(&record, 48_000) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{InstrumentIndex, NoteId, SamplerIndex};
+use super::programs::Programs;
 use super::sampler::Sampler;
 use crate::dsp::interpolate::Kernel;
 use crate::instrument::Instrument;
@@ -23,6 +24,8 @@ pub enum Command {
     CloseSampler(SamplerIndex),
     /// Nobody holds it any more: what is scheduled still sounds, then the place is given back.
     AbandonSampler(SamplerIndex),
+    /// What a sampler's program changes select from now on. Comes back with what they selected before.
+    SetPrograms(SamplerIndex, Box<Programs>),
     /// A version of an instrument for a free place; new notes play it, voices of older versions end on those.
     SetInstrument(InstrumentIndex, Generation, Arc<Instrument>),
     /// New notes find nothing under this number; what sounds ends by itself.

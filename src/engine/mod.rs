@@ -5,20 +5,31 @@
 //! into memory it already owns and bumps counters (RT-1 to RT-5); whatever must be freed leaves by the collector.
 //!
 //! Work per block is bounded (RT-4): at most [`DELIVERIES_PER_BLOCK`] deliveries, the events that are due (at most
-//! [`SCHEDULED_EVENTS`]), one search for a victim per voice and frame, and polyphony × frames of voices.
+//! [`SCHEDULED_EVENTS`]), one search for a victim per voice and frame, and polyphony × frames of voices. An event for a
+//! note or a key visits its voices; one for a channel is remembered, and its voices are visited once before they sound.
 
+mod apply;
 mod bus;
+mod chains;
+mod channel;
 mod counters;
 pub mod event;
+mod filtered;
 mod instruments;
 pub mod message;
+mod modulators;
+mod note;
 mod output;
 mod playhead;
+mod programs;
+mod render;
 mod sampler;
 mod scheduler;
 mod storage;
+mod tone;
 mod voice;
 mod voices;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -26,10 +37,9 @@ mod tests;
 pub use counters::{EngineCounters, Reading};
 pub use instruments::{MAX_GENERATIONS, MAX_INSTRUMENTS};
 pub use playhead::Span;
+pub use programs::Programs;
 pub use sampler::{Sampler, Stealing};
 pub use storage::Storage;
-
-use sampler::Controlled;
 
 use std::sync::Arc;
 
@@ -40,15 +50,16 @@ use crate::rt::guard::Guard;
 use crate::rt::lane::{CLOCK_FADES, CLOCK_RUNS, CLOCK_STANDS, Delivery, LaneReceiver, LaneSender, lane};
 use crate::units::Frames;
 
-use crate::instrument::Instrument;
+use channel::Glides;
 use counters::Metering;
-use event::{Event, InstrumentIndex, Late, NoteId, SamplerIndex, When};
+use event::{Event, InstrumentIndex, When};
+use filtered::Filtered;
 use instruments::Instruments;
-use message::{Command, Fact, Generation, Outgoing};
+use message::{Command, Outgoing};
 use output::Output;
 use scheduler::Scheduler;
-use voice::{Reader, Start, Voice};
-use voices::{Room, Turn, Voices};
+use voice::Scratch;
+use voices::Voices;
 
 /// Frames rendered at a time: small enough for every bus to stay in the first-level cache.
 pub const MAX_CHUNK: usize = 128;
@@ -119,7 +130,11 @@ pub struct EngineEnds {
 /// The engine.
 pub struct Engine {
     config: EngineConfig,
-    reader: Reader,
+    /// What new voices read with whose instrument has no kernel of its own.
+    kernel: Kernel,
+    scratch: Box<Scratch>,
+    filtered: Filtered,
+    glides: Glides,
     frame: Frames,
     state: EngineState,
     lanes: Vec<Option<Box<LaneReceiver<Command>>>>,
@@ -166,7 +181,10 @@ impl Engine {
             residue_decay: (-1.0 / (RESIDUE_TIME_CONSTANT_S * rate)).exp() as f32,
             metering: Metering::default(),
             metered: 0,
-            reader: Reader::new(Kernel::new(config.interpolation)),
+            kernel: Kernel::new(config.interpolation),
+            scratch: Box::new([[0.0; MAX_CHUNK]; 2]),
+            filtered: Filtered::new(),
+            glides: Glides { controller: (RAMP_S * rate) as u32, bend: (BEND_RAMP_S * rate) as u32 },
             config,
         };
         (engine, EngineEnds { lane: sender, collector, counters })
@@ -315,6 +333,13 @@ impl Engine {
                 }
                 None
             }
+            Command::SetPrograms(index, mut programs) => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(index)) {
+                    sampler.set_programs(&mut programs);
+                }
+                // Whatever is in it now has to be freed elsewhere.
+                Some(Command::SetPrograms(index, programs))
+            }
             Command::AbandonSampler(index) => {
                 if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(index)) {
                     sampler.abandon();
@@ -322,7 +347,7 @@ impl Engine {
                 None
             }
             Command::SetKernel(kernel) => {
-                self.reader.kernel = kernel;
+                self.kernel = kernel;
                 None
             }
             Command::SetInstrument(index, generation, instrument) => self
@@ -348,279 +373,6 @@ impl Engine {
         self.instruments.remove(index);
         self.scheduler.forget_instrument(index);
         self.samplers.iter_mut().flatten().for_each(|sampler| sampler.forget_instrument(index));
-    }
-
-    // ── what happens
-
-    fn apply_due(&mut self) {
-        while let Some((meant_for, event)) = self.scheduler.pop_due(self.frame) {
-            self.apply(meant_for, event);
-        }
-    }
-
-    fn apply(&mut self, meant_for: Frames, event: Event) {
-        let (now, rate) = (self.frame, self.config.sample_rate);
-        let frames = |seconds: f64| (seconds * f64::from(rate)).round() as u32;
-        match event {
-            Event::NoteOn { sampler, channel, key, velocity: 0.0, .. } => {
-                self.apply(now, Event::NoteOff { sampler, channel, key });
-            }
-            Event::NoteOn { sampler, channel, late, note, key, velocity } => {
-                let late_by = now.saturating_sub(meant_for);
-                let skipped = match late {
-                    Late::Drop if late_by > 0 => return self.tell(Fact::NoteEnded(sampler, note)),
-                    Late::Skip => late_by,
-                    Late::Play | Late::Drop => 0,
-                };
-                self.start_note(sampler, channel, note, key, velocity, skipped);
-            }
-            Event::Turn { sampler, note, param, value, over_s } => {
-                let over = frames(f64::from(over_s)).max(frames(RAMP_S));
-                if let Some(Some(state)) = self.samplers.get(usize::from(sampler)) {
-                    self.voices.turn(&Turn { sampler, note, param, value }, now, over, state);
-                }
-            }
-            Event::Cancel { sampler, note: Some(note) } => {
-                if self.scheduler.cancel_note(sampler, note) {
-                    self.tell(Fact::NoteEnded(sampler, note));
-                }
-            }
-            Event::Cancel { sampler, note: None } => {
-                let Self { scheduler, outbox, counters, .. } = self;
-                scheduler.cancel_notes(sampler, |sampler, note| tell_end(outbox, counters, sampler, note));
-            }
-            Event::Control { sampler, channel, controller, value } => {
-                self.control(sampler, channel, controller, value);
-            }
-            Event::NoteOff { sampler, channel, key } => {
-                self.let_go(sampler, |voice| voice.channel == channel && voice.key == key)
-            }
-            Event::Release { sampler, note } => {
-                if !self.scheduler.cancel_note(sampler, note) {
-                    self.let_go(sampler, |voice| voice.note == note);
-                } else if !self.voices.has_note(sampler, note) {
-                    self.tell(Fact::NoteEnded(sampler, note));
-                }
-            }
-            Event::PitchBend { sampler, channel, value } => {
-                if let Some(Some(target)) = self.samplers.get_mut(usize::from(sampler)) {
-                    target.bend(channel, value, now, frames(BEND_RAMP_S));
-                    self.voices.cut_segments(sampler, channel);
-                }
-            }
-            Event::AllNotesOff { sampler, channel } => {
-                self.let_go(sampler, |voice| channel.is_none_or(|channel| voice.channel == channel));
-            }
-            Event::AllSoundOff { sampler, channel } => self.voices.fade(|voice| {
-                voice.sampler == sampler && channel.is_none_or(|channel| voice.channel == channel)
-            }),
-            Event::Assign { sampler, channel, instrument } => {
-                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
-                    sampler.assign(channel, instrument);
-                }
-            }
-            Event::SamplerGain { sampler, gain } => {
-                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
-                    sampler.set_gain(gain, now, rate);
-                }
-            }
-            Event::SamplerPan { sampler, pan } => {
-                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
-                    sampler.set_pan(pan, now, rate);
-                }
-            }
-            Event::SamplerMute { sampler, muted } => {
-                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
-                    sampler.set_muted(muted, now, rate);
-                }
-            }
-            Event::MasterGain { gain } => self.output.set_gain(gain, now),
-            Event::Panic => {
-                self.forget_scheduled(None);
-                self.voices.fade(|_| true);
-                // The pedal-up and the bend back were forgotten with the rest: nothing may stay down or bent.
-                for sampler in self.samplers.iter_mut().flatten() {
-                    sampler.calm(now, frames(RAMP_S));
-                }
-            }
-            Event::Suspend => {
-                if self.state == EngineState::Running {
-                    self.state = EngineState::Suspending(self.output.close(now));
-                }
-            }
-            Event::Resume => {
-                if self.state != EngineState::Running {
-                    self.state = EngineState::Running;
-                    self.output.open(now);
-                }
-            }
-        }
-    }
-
-    /// Lets go of a sampler's voices that match, unless a pedal of their channel holds them.
-    fn let_go(&mut self, sampler: SamplerIndex, matches: impl Fn(&Voice) -> bool) {
-        let Some(Some(state)) = self.samplers.get(usize::from(sampler)) else { return };
-        self.voices.let_go(&self.instruments, state, |voice| voice.sampler == sampler && matches(voice));
-    }
-
-    /// A MIDI controller. Those that nothing listens to are ignored.
-    fn control(&mut self, sampler: SamplerIndex, channel: u8, controller: u8, value: f32) {
-        let (now, rate) = (self.frame, self.config.sample_rate);
-        let Some(Some(state)) = self.samplers.get_mut(usize::from(sampler)) else { return };
-        match state.control(channel, controller, value, now, rate) {
-            Controlled::Nothing => {}
-            Controlled::Sound => self.voices.cut_segments(sampler, channel),
-            Controlled::SostenutoDown => self.voices.hold_sostenuto(sampler, channel),
-            Controlled::PedalUp => self.voices.release_pedals(&self.instruments, state, sampler, channel),
-            Controlled::Reset => {
-                self.voices.cut_segments(sampler, channel);
-                self.voices.release_pedals(&self.instruments, state, sampler, channel);
-            }
-            Controlled::AllSoundOff => {
-                self.apply(now, Event::AllSoundOff { sampler, channel: Some(channel) });
-            }
-            Controlled::AllNotesOff => {
-                self.apply(now, Event::AllNotesOff { sampler, channel: Some(channel) });
-            }
-        }
-    }
-
-    fn start_note(
-        &mut self,
-        sampler: SamplerIndex,
-        channel: u8,
-        note: NoteId,
-        key: f32,
-        velocity: f32,
-        skipped: Frames,
-    ) {
-        let mut layers = [0u32; MAX_LAYERS];
-        let (mut count, mut generation, mut kernel) = (0, 0, self.reader.kernel);
-        if let Some((version, instrument)) = self.instrument_on(sampler, channel) {
-            generation = version;
-            kernel = instrument.kernel().unwrap_or(kernel);
-            for (place, region) in layers.iter_mut().zip(instrument.matching(key, velocity)) {
-                *place = region;
-                count += 1;
-            }
-        }
-        if count == 0 {
-            self.counters.silent_notes.add(1);
-        }
-        let mut started = false;
-        for region in layers.into_iter().take(count) {
-            started |= self.start_voice(Start {
-                sampler,
-                channel,
-                note,
-                key,
-                velocity,
-                generation,
-                region,
-                kernel,
-                skipped,
-            });
-        }
-        if !started {
-            self.tell(Fact::NoteEnded(sampler, note));
-        }
-    }
-
-    /// What new notes of a channel play.
-    fn instrument_on(&self, sampler: SamplerIndex, channel: u8) -> Option<(Generation, &Instrument)> {
-        let sampler =
-            self.samplers.get(usize::from(sampler))?.as_ref().filter(|sampler| !sampler.is_closing())?;
-        self.instruments.current(sampler.channel(channel)?.instrument?)
-    }
-
-    fn start_voice(&mut self, start: Start) -> bool {
-        let Some(Some(sampler)) = self.samplers.get_mut(usize::from(start.sampler)) else { return false };
-        let version = self.instruments.version(start.generation);
-        let Some(region) = version.and_then(|instrument| instrument.region(start.region)) else {
-            return false;
-        };
-        if region.group != 0 {
-            // First of all: a voice that is choked makes room.
-            self.voices.choke(&start, region.group);
-        }
-        match self.voices.make_room(&start, sampler, self.frame, &mut self.outbox) {
-            Room::Free => {}
-            Room::Stolen => self.counters.voices_stolen.add(1),
-            Room::Refused => {
-                self.counters.dropped_events.add(1);
-                return false;
-            }
-        }
-        sampler.voices += 1;
-        let Some(channel) = sampler.channel(start.channel) else { return false };
-        let cut = self.voices.add(Voice::start(start, region, channel, self.frame, self.config.sample_rate));
-        self.instruments.hold(start.generation);
-        if let Some(cut) = cut {
-            self.bury(&cut);
-        }
-        true
-    }
-
-    /// A voice had to go without a fade: its sampler leads its last value to zero.
-    fn bury(&mut self, cut: &Voice) {
-        if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(cut.sampler)) {
-            sampler.voices = sampler.voices.saturating_sub(1);
-            sampler.catch_cut(cut.last_output());
-        }
-        self.instruments.let_go(cut.generation);
-        if !self.voices.has_note(cut.sampler, cut.note) {
-            self.tell(Fact::NoteEnded(cut.sampler, cut.note));
-        }
-    }
-
-    /// Drops what is scheduled, of one sampler or of all; notes among it have ended.
-    fn forget_scheduled(&mut self, sampler: Option<SamplerIndex>) {
-        let Self { scheduler, outbox, counters, .. } = self;
-        scheduler.clear(sampler, |sampler, note| tell_end(outbox, counters, sampler, note));
-    }
-
-    fn tell(&mut self, fact: Fact) {
-        if !self.outbox.tell(Outgoing::Fact(fact)) {
-            self.counters.facts_lost.add(1);
-        }
-    }
-
-    // ── what sounds
-
-    fn render_chunk(&mut self, frames: usize, out: &mut [f32]) {
-        let Self { voices, samplers, instruments, output, outbox, counters, reader, .. } = self;
-        output.open_bus(frames);
-        for sampler in samplers.iter_mut().flatten().filter(|sampler| sampler.sounds()) {
-            sampler.open_bus(frames);
-        }
-        for voice in voices.iter_mut() {
-            let region = instruments.version(voice.generation).and_then(|i| i.region(voice.region()));
-            let sampler = samplers.get_mut(usize::from(voice.sampler)).and_then(Option::as_mut);
-            let (Some(region), Some(sampler)) = (region, sampler) else {
-                voice.end();
-                continue;
-            };
-            let Some(channel) = sampler.channel(voice.channel).copied() else { continue };
-            voice.render(region, self.frame, frames, &channel, reader, sampler.bus());
-        }
-        for sampler in samplers.iter_mut().flatten().filter(|sampler| sampler.sounds()) {
-            sampler.mix(self.frame, frames, self.residue_decay, output.bus());
-        }
-        counters.non_finite.add(output.write(self.frame, frames, out));
-        self.frame += frames as u64;
-        if self.state == EngineState::Suspending(self.frame) {
-            self.state = EngineState::Suspended;
-        }
-        voices.remove_ended(|voice, last_of_note| {
-            instruments.let_go(voice.generation);
-            if let Some(Some(sampler)) = samplers.get_mut(usize::from(voice.sampler)) {
-                sampler.voices = sampler.voices.saturating_sub(1);
-            }
-            if last_of_note && !outbox.tell(Outgoing::Fact(Fact::NoteEnded(voice.sampler, voice.note))) {
-                counters.facts_lost.add(1);
-            }
-        });
-        counters.voices_peak.raise_to(voices.len() as u64);
     }
 
     // ── what goes out
@@ -658,12 +410,5 @@ impl Engine {
         }
         self.counters.voices.store(voices as f64);
         self.counters.frames.store(self.frame as f64);
-    }
-}
-
-/// Tells that a note has ended; counts it when there is no room to tell.
-fn tell_end(outbox: &mut Outbox<Outgoing>, counters: &EngineCounters, sampler: SamplerIndex, note: NoteId) {
-    if !outbox.tell(Outgoing::Fact(Fact::NoteEnded(sampler, note))) {
-        counters.facts_lost.add(1);
     }
 }

@@ -1,10 +1,13 @@
-//! A sampler inside the engine: sixteen channels and a bus with gain, pan and mute.
+//! A sampler inside the engine: sixteen channels, MPE zones over them, and a bus with gain, pan and mute.
 //!
 //! Made on the control thread, moved in, moved out by the collector.
 
 use super::RAMP_S;
 use super::bus::{self, Bus, SILENT};
+use super::channel::{BEND_RANGE_CENTS, Channel, Controlled, Glides, Heard, MEMBER_BEND_RANGE_CENTS};
 use super::event::{CHANNELS, InstrumentIndex};
+use super::programs::Programs;
+use super::zones::Zones;
 use crate::dsp::pan;
 use crate::dsp::ramp::Ramp;
 use crate::units::Frames;
@@ -23,80 +26,6 @@ pub enum Stealing {
     None,
 }
 
-/// Semitones that a full pitch bend moves, until RPN 0 sets them (MIDI 1.0: default ±2).
-const BEND_RANGE_CENTS: f32 = 200.0;
-
-/// MIDI state of one channel.
-#[derive(Clone, Copy, Debug)]
-pub struct Channel {
-    /// What new notes play.
-    pub instrument: Option<InstrumentIndex>,
-    /// Pitch bend in cents, gliding.
-    pub bend_cents: Ramp,
-    /// Volume, expression and pan together, left and right, gliding.
-    pub gain: [Ramp; 2],
-    /// CC 7, 0..=127.
-    volume: f32,
-    /// CC 11, 0..=127.
-    expression: f32,
-    /// CC 10 as −1..=1.
-    pan: f32,
-    /// CC 64 is down.
-    pub sustain: bool,
-    /// CC 66 is down.
-    pub sostenuto: bool,
-}
-
-impl Default for Channel {
-    /// Everything as if no controller had ever moved: a channel that was never touched leaves the sound as it is.
-    fn default() -> Self {
-        Self {
-            instrument: None,
-            bend_cents: Ramp::at_rest(0.0),
-            gain: [Ramp::at_rest(1.0); 2],
-            volume: 127.0,
-            expression: 127.0,
-            pan: 0.0,
-            sustain: false,
-            sostenuto: false,
-        }
-    }
-}
-
-impl Channel {
-    /// Whether its pitch or gain changes at or after this frame.
-    pub fn moves_at(&self, frame: Frames) -> bool {
-        self.bend_cents.moves_at(frame) || self.gain.iter().any(|ramp| ramp.moves_at(frame))
-    }
-
-    fn turn(&mut self, now: Frames, ramp_frames: u32) {
-        // General MIDI Level 1 Developer Guidelines: 40·log10(v/127) dB for volume and for expression.
-        let gain = ((self.volume / 127.0) * (self.expression / 127.0)).powi(2);
-        for (ramp, side) in self.gain.iter_mut().zip(pan::stereo(f64::from(self.pan))) {
-            ramp.glide(gain * side, now, ramp_frames);
-        }
-    }
-}
-
-/// What a controller did, for the voices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Controlled {
-    /// Nothing that is heard.
-    Nothing,
-    /// Gain or pitch of the channel moves.
-    Sound,
-    /// What is held now is kept.
-    SostenutoDown,
-    /// What a pedal kept may go.
-    PedalUp,
-    /// All controllers are as at the start.
-    Reset,
-    /// CC 120.
-    AllSoundOff,
-    /// CC 123.
-    AllNotesOff,
-}
-
 /// Whether somebody still plays it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
@@ -111,6 +40,10 @@ enum Life {
 #[derive(Debug)]
 pub struct Sampler {
     channels: [Channel; CHANNELS],
+    zones: Zones,
+    /// A bit for each channel that was moved.
+    touched: u16,
+    programs: Programs,
     gain: f32,
     pan: f32,
     muted: bool,
@@ -120,9 +53,14 @@ pub struct Sampler {
     pub polyphony: usize,
     /// Whom its new voices displace.
     pub stealing: Stealing,
+    /// Voices that one key may have at a time; `u32::MAX`: as many as there are.
+    pub key_polyphony: u32,
+    /// What velocities are raised to, of 127: 1 leaves them, less makes a keyboard lighter.
+    pub velocity_curve: f32,
     life: Life,
-    /// Voices now, fading ones included.
-    pub voices: usize,
+    /// Voices now, fading ones included; of all, and of each channel.
+    voices: usize,
+    voices_on: [u32; CHANNELS],
     bus: Bus,
     residue: [f32; 2],
 }
@@ -131,7 +69,10 @@ impl Sampler {
     /// A sampler with no instruments.
     pub fn new(polyphony: usize, stealing: Stealing, gain: f32) -> Self {
         Self {
-            channels: [Channel::default(); CHANNELS],
+            channels: std::array::from_fn(|_| Channel::default()),
+            zones: Zones::default(),
+            touched: 0,
+            programs: Programs::default(),
             gain,
             pan: 0.0,
             muted: false,
@@ -139,16 +80,73 @@ impl Sampler {
             right: Ramp::at_rest(gain),
             polyphony,
             stealing,
+            key_polyphony: u32::MAX,
+            velocity_curve: 1.0,
             life: Life::Held,
             voices: 0,
+            voices_on: [0; CHANNELS],
             bus: SILENT,
             residue: [0.0; 2],
         }
     }
 
-    /// One channel; `None` beyond the sixteenth.
-    pub fn channel(&self, channel: u8) -> Option<&Channel> {
-        self.channels.get(usize::from(channel))
+    /// One channel as its voices hear it; `None` beyond the sixteenth.
+    pub fn heard(&self, channel: u8) -> Option<Heard<'_>> {
+        let own = self.channels.get(usize::from(channel))?;
+        let master = self.zones.master_of(channel).and_then(|master| self.channels.get(usize::from(master)));
+        Some(Heard { own, master })
+    }
+
+    /// The bus, for voices.
+    pub fn bus(&mut self) -> &mut Bus {
+        &mut self.bus
+    }
+
+    /// Channels on which something that voices follow has been moved since the last time, a bit each.
+    pub fn take_touched(&mut self) -> u16 {
+        std::mem::take(&mut self.touched)
+    }
+
+    fn touch(&mut self, channel: u8) {
+        self.touched |= 1u16.checked_shl(u32::from(channel)).unwrap_or(0);
+    }
+
+    /// A velocity as its curve makes it.
+    pub fn curved(&self, velocity: f32) -> f32 {
+        if self.velocity_curve == 1.0 {
+            return velocity;
+        }
+        // Never to 0, which would be no note.
+        (127.0 * (velocity / 127.0).powf(self.velocity_curve)).max(1.0)
+    }
+
+    /// Key of a channel's latest note.
+    pub fn last_key(&self, channel: u8) -> Option<f32> {
+        self.channels.get(usize::from(channel))?.last_key()
+    }
+
+    /// One channel and the bus that its voices sound on.
+    pub fn heard_and_bus(&mut self, channel: u8) -> Option<(Heard<'_>, &mut Bus)> {
+        let own = self.channels.get(usize::from(channel))?;
+        let master = self.zones.master_of(channel).and_then(|master| self.channels.get(usize::from(master)));
+        Some((Heard { own, master }, &mut self.bus))
+    }
+
+    /// Whether voices of a channel hear what is sent to another: their own, or their zone's master.
+    pub fn hears(&self, channel: u8, other: u8) -> bool {
+        channel == other || self.zones.master_of(channel) == Some(other)
+    }
+
+    /// Channels that voices of a channel hear, a bit each.
+    pub fn heard_by(&self, channel: u8) -> u16 {
+        let bit = |channel: u8| 1u16.checked_shl(channel.into()).unwrap_or(0);
+        bit(channel) | self.zones.master_of(channel).map_or(0, bit)
+    }
+
+    /// What new notes of a channel play; a member of a zone without an instrument of its own plays its master's.
+    pub fn instrument_on(&self, channel: u8) -> Option<InstrumentIndex> {
+        let Heard { own, master } = self.heard(channel)?;
+        own.instrument.or_else(|| master?.instrument)
     }
 
     /// Sets what new notes of a channel play.
@@ -158,71 +156,133 @@ impl Sampler {
         }
     }
 
+    /// What new notes of a channel play from now on: a program of the bank that it has selected, or of `bank`. A program
+    /// that is not there changes nothing; whether it was is returned.
+    pub fn select_program(&mut self, channel: u8, program: u8, bank: Option<u16>) -> bool {
+        let Some(state) = self.channels.get_mut(usize::from(channel)) else { return false };
+        let bank = bank.unwrap_or(state.bank());
+        let found = self.programs.find(bank, program);
+        if let Some(instrument) = found {
+            state.instrument = Some(instrument);
+        }
+        found.is_some()
+    }
+
+    /// Replaces what programs stand for; gives back what they stood for.
+    pub fn set_programs(&mut self, programs: &mut Programs) {
+        std::mem::swap(&mut self.programs, programs);
+    }
+
+    /// A note starts on a channel: where its pitch glides from, in keys, and for how long, s.
+    pub fn portamento(&mut self, channel: u8, key: f32) -> Option<(f32, f32)> {
+        self.channels.get_mut(usize::from(channel))?.portamento(key)
+    }
+
     /// Leaves the channels that play this instrument without one.
     pub fn forget_instrument(&mut self, index: InstrumentIndex) {
         for channel in self.channels.iter_mut().filter(|channel| channel.instrument == Some(index)) {
             channel.instrument = None;
         }
+        self.programs.forget(index);
     }
 
-    /// Bends a channel: −8192..=8191.
-    pub fn bend(&mut self, channel: u8, value: f32, now: Frames, ramp_frames: u32) {
-        if let Some(channel) = self.channels.get_mut(usize::from(channel)) {
-            channel.bend_cents.glide(value / 8192.0 * BEND_RANGE_CENTS, now, ramp_frames);
+    /// One voice more on a channel.
+    pub fn voice_starts(&mut self, channel: u8) {
+        self.voices += 1;
+        if let Some(count) = self.voices_on.get_mut(usize::from(channel)) {
+            *count += 1;
         }
     }
 
-    /// A MIDI controller, 0..=127. Source: MIDI 1.0 Detailed Specification, "Controller Numbers"; CC 121 resets what
-    /// RP-015 lists: not volume and pan.
+    /// One voice less.
+    pub fn voice_ends(&mut self, channel: u8) {
+        self.voices = self.voices.saturating_sub(1);
+        if let Some(count) = self.voices_on.get_mut(usize::from(channel)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// How long a channel's glides take: none, when nobody is there to hear a jump. So a controller that is sent just
+    /// before a note is where it belongs when the note starts.
+    fn glides(&self, channel: u8, glides: Glides) -> Glides {
+        let alone = self.zones.is_master(channel);
+        let count = self.voices_on.get(usize::from(channel)).copied().unwrap_or(0);
+        if (alone && self.voices > 0) || count > 0 { glides } else { Glides::default() }
+    }
+
+    /// Bends a channel: −8192..=8191.
+    pub fn bend(&mut self, channel: u8, value: f32, now: Frames, glides: Glides) {
+        self.touch(channel);
+        let glides = self.glides(channel, glides);
+        if let Some(channel) = self.channels.get_mut(usize::from(channel)) {
+            channel.bend(value, now, glides);
+        }
+    }
+
+    /// Pressure of a channel, 0..=127.
+    pub fn press(&mut self, channel: u8, value: f32, now: Frames, glides: Glides) {
+        self.touch(channel);
+        let glides = self.glides(channel, glides);
+        if let Some(channel) = self.channels.get_mut(usize::from(channel)) {
+            channel.press(value, now, glides);
+        }
+    }
+
+    /// A MIDI controller, 0..=127.
     pub fn control(
         &mut self,
         channel: u8,
         controller: u8,
         value: f32,
         now: Frames,
-        sample_rate: u32,
+        glides: Glides,
     ) -> Controlled {
-        let ramp_frames = (RAMP_S * f64::from(sample_rate)) as u32;
-        let Some(channel) = self.channels.get_mut(usize::from(channel)) else { return Controlled::Nothing };
-        match controller {
-            7 => channel.volume = value,
-            // 64 is the middle; 0 and 1 are both hard left.
-            10 => channel.pan = ((value - 64.0) / 63.0).max(-1.0),
-            11 => channel.expression = value,
-            64 => {
-                channel.sustain = value >= 64.0;
-                return if channel.sustain { Controlled::Nothing } else { Controlled::PedalUp };
+        self.touch(channel);
+        let glides = self.glides(channel, glides);
+        let Some(state) = self.channels.get_mut(usize::from(channel)) else { return Controlled::Nothing };
+        match state.control(controller, value, now, glides) {
+            Controlled::Zone(members) => {
+                self.set_zone(channel, members, now, glides);
+                Controlled::Reset
             }
-            66 => {
-                let was = std::mem::replace(&mut channel.sostenuto, value >= 64.0);
-                return match (was, channel.sostenuto) {
-                    (false, true) => Controlled::SostenutoDown,
-                    (true, false) => Controlled::PedalUp,
-                    _ => Controlled::Nothing,
-                };
+            done => {
+                let range = state.bend_range();
+                self.share_bend_range(channel, range);
+                done
             }
-            120 => return Controlled::AllSoundOff,
-            121 => {
-                (channel.sustain, channel.sostenuto, channel.expression) = (false, false, 127.0);
-                channel.bend_cents.glide(0.0, now, ramp_frames);
-                channel.turn(now, ramp_frames);
-                return Controlled::Reset;
-            }
-            123 => return Controlled::AllNotesOff,
-            _ => return Controlled::Nothing,
         }
-        channel.turn(now, ramp_frames);
-        Controlled::Sound
+    }
+
+    /// RPN 6. Elsewhere than on channel 1 or 16 it means nothing (MPE 1.0, section 2.1).
+    fn set_zone(&mut self, master: u8, members: u8, now: Frames, glides: Glides) {
+        if !self.zones.set(master, members) {
+            return;
+        }
+        for number in 0..CHANNELS as u8 {
+            let is_member = self.zones.master_of(number).is_some();
+            if let Some(channel) = self.channels.get_mut(usize::from(number)) {
+                channel.reset(now, glides);
+                let range = if is_member { MEMBER_BEND_RANGE_CENTS } else { BEND_RANGE_CENTS };
+                channel.set_bend_range(range);
+            }
+        }
+        self.touched = u16::MAX;
+    }
+
+    /// All members of a zone have the bend range that any of them was given (MPE 1.0, section 2.4).
+    fn share_bend_range(&mut self, channel: u8, cents: f32) {
+        let Some(master) = self.zones.master_of(channel) else { return };
+        for (number, other) in (0u8..).zip(&mut self.channels) {
+            if self.zones.master_of(number) == Some(master) {
+                other.set_bend_range(cents);
+            }
+        }
     }
 
     /// Pedals up and bends back on every channel.
-    pub fn calm(&mut self, now: Frames, ramp_frames: u32) {
-        for channel in &mut self.channels {
-            (channel.sustain, channel.sostenuto) = (false, false);
-            if channel.bend_cents.target() != 0.0 || channel.bend_cents.moves_at(now) {
-                channel.bend_cents.glide(0.0, now, ramp_frames);
-            }
-        }
+    pub fn calm(&mut self, now: Frames, glides: Glides) {
+        self.touched = u16::MAX;
+        self.channels.iter_mut().for_each(|channel| channel.calm(now, glides));
     }
 
     /// Linear amplitude, ramped.
@@ -285,11 +345,6 @@ impl Sampler {
     /// The bus for the next `frames`, silent: voices add to it.
     pub fn open_bus(&mut self, frames: usize) {
         bus::open(&mut self.bus, frames);
-    }
-
-    /// The bus, for voices.
-    pub fn bus(&mut self) -> &mut Bus {
-        &mut self.bus
     }
 
     /// A voice was cut at this output: it is led to zero instead of left as a step (RT-11).

@@ -1,22 +1,28 @@
 //! A voice: one region being played.
 //!
-//! What changes slowly (envelope, pitch) is computed once per *segment*, at most [`SEGMENT_FRAMES`] frames, or
-//! [`STILL_FRAMES`] while neither changes, and runs in a straight line within it. Segments are counted from the voice's
-//! own start and cut wherever an event or a stage of the envelope falls, so that a note has the same bits wherever it
-//! starts and however the render is cut into blocks (RT-6).
+//! What changes slowly (envelopes, LFOs, pitch, filters) is computed once per *segment*, at most [`SEGMENT_FRAMES`]
+//! frames, or [`STILL_FRAMES`] while none of it changes. Within a segment gain and cutoff run in a straight line and
+//! pitch stands at what it is in the middle, so that a glide's phase is right to the second order. Segments are counted
+//! from the voice's own start and cut wherever an event or a stage of an envelope falls, so that a note has the same
+//! bits wherever it starts and however the render is cut into blocks (RT-6).
+//!
+//! A voice starts in two steps: an event makes it, and the first frame that is rendered begins it. What else happens to
+//! its note on that frame (its own gain, its release when it is very late) belongs to the start.
 
 use super::MAX_CHUNK;
-use super::bus::Bus;
+use super::channel::{Heard, cc};
 use super::event::{NoteId, NoteParam, SamplerIndex};
 use super::message::Generation;
+use super::modulators::{Modulators, Moment, Sums};
+use super::note::Note;
 use super::playhead::{Playhead, Span};
-use super::sampler::Channel;
+use super::tone::Tone;
 use crate::dsp::envelope::Envelope;
+use crate::dsp::fast::cents_to_ratio;
 use crate::dsp::interpolate::Kernel;
 use crate::dsp::pan;
-use crate::dsp::ramp::Ramp;
 use crate::instrument::{Playback, Region};
-use crate::units::{Frames, cents_to_ratio, velocity_to_gain};
+use crate::units::Frames;
 
 /// Longest stretch in which gain runs straight and pitch stands still: 0.67 ms at 48 kHz. The chord of an exponential
 /// release of 100 ms over it is off by (32·k/4800)²/8 = 0.05 % at most.
@@ -26,19 +32,8 @@ const SEGMENT_FRAMES: u32 = 32;
 /// has the same bits however it is cut, and what changes it, an event, cuts the segment.
 const STILL_FRAMES: u32 = MAX_CHUNK as u32;
 
-/// What voices read recordings with.
-pub struct Reader {
-    /// For new voices whose instrument has none of its own.
-    pub kernel: Kernel,
-    /// Planar, one segment.
-    scratch: [[f32; STILL_FRAMES as usize]; 2],
-}
-
-impl Reader {
-    pub fn new(kernel: Kernel) -> Self {
-        Self { kernel, scratch: [[0.0; STILL_FRAMES as usize]; 2] }
-    }
-}
+/// What a soft pedal takes from a note's level: 3 dB, and, from its brightness, 16 of 127.
+const SOFT_GAIN: f64 = 0.707_945_784;
 
 /// What starts a voice.
 #[derive(Clone, Copy, Debug)]
@@ -54,27 +49,14 @@ pub struct Start {
     pub kernel: Kernel,
     /// How far into its sound it starts, frames on the engine clock.
     pub skipped: Frames,
-}
-
-/// Parameters of one note, gliding.
-#[derive(Clone, Copy, Debug)]
-struct Turned {
-    gain: f32,
-    pan: f32,
-    sides: [Ramp; 2],
-    cents: Ramp,
-}
-
-impl Default for Turned {
-    fn default() -> Self {
-        Self { gain: 1.0, pan: 0.0, sides: [Ramp::at_rest(1.0); 2], cents: Ramp::at_rest(0.0) }
-    }
-}
-
-impl Turned {
-    fn moves_at(&self, frame: Frames) -> bool {
-        self.cents.moves_at(frame) || self.sides.iter().any(|side| side.moves_at(frame))
-    }
+    /// How much later than it was meant to it starts from its beginning, frames: its end is moved by as much.
+    pub delayed: Frames,
+    /// Key of the channel's note before it.
+    pub last_key: Option<f32>,
+    /// Cents from its key from which its channel wants it to glide, and for how long, s.
+    pub glide: Option<(f32, f32)>,
+    /// What of the engine it needs to know, Hz.
+    pub sample_rate: u32,
 }
 
 /// A fade to zero in a straight line.
@@ -99,13 +81,26 @@ impl Segment {
         self.length - self.at
     }
 
-    /// Gain of each side, `frames` after the segment's current frame.
+    /// Gain of a side at a frame of the segment.
     fn gain_at(&self, side: usize, frame: u32) -> f32 {
         match (self.gain.get(side), self.slope.get(side)) {
             (Some(gain), Some(slope)) => gain + slope * frame as f32,
             _ => 0.0,
         }
     }
+}
+
+/// A stretch that a voice has read and that is now to be put somewhere: frames `at..at + count` of the chunk.
+pub struct Stretch<'a> {
+    pub at: usize,
+    pub left: &'a mut [f32],
+    pub right: &'a mut [f32],
+    pub stereo: bool,
+    /// Gain of each side at the segment's first frame, and its slope.
+    pub gain: [f32; 2],
+    pub slope: [f32; 2],
+    /// Which frame of its segment the stretch begins with.
+    pub first: u32,
 }
 
 /// One region being played.
@@ -116,98 +111,184 @@ pub struct Voice {
     pub note: NoteId,
     pub key: f32,
     pub generation: Generation,
-    region: u32,
-    kernel: Kernel,
+    start: Start,
+    /// What was asked of its note.
+    pub own: Note,
     playhead: Playhead,
-    /// Step at zero bend, frames per frame.
+    /// Speed without bend or anything else that moves, frames per frame.
     ratio: f64,
     one_shot: bool,
-    /// Group that ends it; 0 for none.
+    /// Groups: its region's, and the one that ends it; 0 for none.
+    pub group: u32,
     choked_by: u32,
-    /// What was turned of this note: gain and pan as left and right, and pitch in cents.
-    turned: Turned,
     /// Its key is up, but a pedal holds it.
     sustained: bool,
     /// The sostenuto pedal has caught it.
     caught: bool,
     envelope: Envelope,
+    modulators: Modulators,
+    /// Filters, if it has any.
+    pub tone: Tone,
     /// Velocity, region gain and pan together.
     level: [f32; 2],
+    /// All gains but envelope and fade, behind the segment at hand.
+    steady: [f32; 2],
+    /// Something besides envelope and fade moves in the segment at hand.
+    moves: bool,
     segment: Segment,
+    /// Modulations at the beginning of the segment, and behind its end.
+    now: Sums,
+    then: Sums,
     fade: Option<Fade>,
     /// Output of the last frame rendered, before the sampler's bus.
     last: [f32; 2],
-    sounded: bool,
-    /// It starts in the middle of its sample, so its first segment rises from nothing.
-    comes_in: bool,
+    begun: bool,
+    /// Let go before it began, so many frames ago.
+    let_go: Option<Frames>,
+    released: bool,
+    /// An event has changed what the segment was planned for.
+    stale: bool,
     ended: bool,
     /// Still counts towards polyphony.
     counted: bool,
 }
 
 impl Voice {
-    /// A voice at its first frame.
-    pub fn start(start: Start, region: &Region, channel: &Channel, now: Frames, sample_rate: u32) -> Self {
-        let sample = &region.sample;
-        let cents = (f64::from(start.key) - region.root_key) * 100.0 + region.tune_cents;
-        let ratio = cents_to_ratio(cents) * f64::from(sample.sample_rate()) / f64::from(sample_rate);
-        let gain = region.gain * velocity_to_gain(f64::from(start.velocity));
-        let pan = if sample.channels() == 1 { pan::mono(region.pan) } else { pan::stereo(region.pan) };
-        let mut voice = Self {
+    /// A voice that begins with the next frame.
+    pub fn start(start: Start, region: &Region, now: Frames) -> Self {
+        Self {
             sampler: start.sampler,
             channel: start.channel,
             note: start.note,
             key: start.key,
             generation: start.generation,
-            region: start.region,
-            kernel: start.kernel,
+            start,
+            own: Note::default(),
             playhead: Playhead::start(region, Span::of(region)),
-            ratio,
+            ratio: 1.0,
             one_shot: matches!(region.playback, Playback::OneShot),
+            group: region.group,
             choked_by: region.choked_by,
-            turned: Turned::default(),
             sustained: false,
             caught: false,
-            envelope: Envelope::start(&region.envelope, sample_rate),
-            level: pan.map(|side| (f64::from(side) * gain) as f32),
+            envelope: Envelope::start(&region.envelope, start.sample_rate),
+            modulators: Modulators::start(
+                &region.modulation,
+                start.key,
+                start.velocity,
+                start.note ^ start.region.rotate_left(16),
+                now,
+                start.sample_rate,
+            ),
+            tone: Tone::default(),
+            level: [0.0; 2],
+            steady: [0.0; 2],
+            moves: false,
             segment: Segment::default(),
+            now: Sums::default(),
+            then: Sums::default(),
             fade: None,
             last: [0.0; 2],
-            sounded: false,
-            comes_in: false,
+            begun: false,
+            let_go: None,
+            released: false,
+            stale: false,
             ended: false,
             counted: true,
-        };
-        if start.skipped > 0 {
-            // It comes in with a ramp over its first segment: in the middle of a sample there is no silence to start
-            // from (RT-11).
-            voice.comes_in = true;
-            voice.skip(start.skipped, now, channel);
-        } else {
-            voice.segment.gain = voice.gain_after(0, now, channel);
         }
-        voice
     }
 
-    /// Moves on without a sound, as if it had started that much earlier.
-    fn skip(&mut self, frames: Frames, now: Frames, channel: &Channel) {
-        self.set_step(now, channel);
+    /// Computes what its start decides, with everything that was asked of its note on this frame.
+    fn begin(&mut self, region: &Region, now: Frames, heard: Heard) {
+        let Start { key, velocity, skipped, last_key, glide, sample_rate, .. } = self.start;
+        let sample = &region.sample;
+        self.begun = true;
+        let cents = (f64::from(key) - region.root_key) * 100.0 + region.tune_cents;
+        self.ratio =
+            cents_to_ratio(cents) * f64::from(self.own.speed).abs() * f64::from(sample.sample_rate())
+                / f64::from(sample_rate);
+        let [begin, end] = self.own.span.map(f64::from);
+        let mut span = Span::of(region).part(begin, end);
+        if self.own.speed < 0.0 {
+            span = span.reversed();
+        }
+        self.playhead = Playhead::start(region, span);
+        let soft = heard.pedal(cc::SOFT);
+        let gain =
+            region.gain * region.velocity.gain(f64::from(velocity)) * if soft { SOFT_GAIN } else { 1.0 };
+        let pan = if sample.channels() == 1 { pan::mono(region.pan) } else { pan::stereo(region.pan) };
+        self.level = pan.map(|side| (f64::from(side) * gain) as f32);
+        let own_glide = |time_s: f32| last_key.map(|last| ((last - key) * 100.0, time_s));
+        if let Some((cents, time_s)) = self.own.portamento_s().map_or(glide, own_glide) {
+            self.own.glide_from(cents, time_s, now, sample_rate);
+        }
+        let mut times = self.own.envelope(&region.envelope);
+        times.attack_s = stage(times.attack_s, heard.controller_at(cc::ATTACK, now));
+        times.decay_s = stage(times.decay_s, heard.controller_at(cc::DECAY, now));
+        times.release_s = stage(times.release_s, heard.controller_at(cc::RELEASE, now));
+        self.envelope = Envelope::start(&times, sample_rate);
+        self.now = self.modulators.sums(&region.modulation, self.moment(0, now, heard), &Sums::default());
+        self.then = self.now;
+        if skipped > 0 {
+            self.set_step(now, heard);
+            self.skip(skipped, region);
+            self.modulators.catch_up(&self.now);
+            self.now = self.modulators.sums(&region.modulation, self.moment(0, now, heard), &self.now);
+        } else if self.let_go.is_some() {
+            self.release(region);
+        }
+        self.tone = Tone::start(region, key, velocity, soft, sample_rate);
+        if skipped == 0 {
+            // Else it comes in with a ramp over its first segment: in the middle of a sample there is no silence to
+            // start from (RT-11).
+            self.steady = self.steady_at(now, heard, &self.now);
+            self.segment.gain = self.gain_after(0);
+        }
+        let places = self.tone.places(self.moment(0, now, heard), &self.now);
+        self.tone.aim(0, Some(&places));
+        self.tone.reach();
+    }
+
+    /// Plans the segment that begins with the next frame, if one does: filters that are asked for are there afterwards.
+    pub fn prepare(&mut self, region: &Region, frame: Frames, heard: Heard) {
+        if self.segment.left() == 0 && !self.ended {
+            self.begin_segment(region, frame, heard);
+        }
+    }
+
+    fn moment<'a>(&'a self, ahead: u32, border: Frames, heard: Heard<'a>) -> Moment<'a> {
+        Moment { ahead, frame: border + Frames::from(ahead), heard, note: &self.own }
+    }
+
+    /// Moves on without a sound, as if it had started that much earlier, and had been let go when it was.
+    fn skip(&mut self, frames: Frames, region: &Region) {
         self.playhead.skip(frames);
-        let mut left = u32::try_from(frames).unwrap_or(u32::MAX);
-        while left > 0 && !self.envelope.is_done() {
-            let stage = self.envelope.frames_left().min(left);
-            self.envelope.advance(stage);
-            left -= stage;
-            if self.envelope.frames_left() == u32::MAX {
-                break;
+        match self.let_go {
+            Some(ago) if !self.one_shot => {
+                let ago = ago.min(frames);
+                self.pass_over(frames - ago);
+                self.release(region);
+                self.pass_over(ago);
             }
+            _ => self.pass_over(frames),
         }
         self.ended |= self.envelope.is_done();
     }
 
+    fn pass_over(&mut self, frames: Frames) {
+        let frames = u32::try_from(frames).unwrap_or(u32::MAX);
+        self.envelope.pass_over(frames);
+        self.modulators.advance(frames);
+    }
+
     /// Number of its region in the instrument.
     pub fn region(&self) -> u32 {
-        self.region
+        self.start.region
+    }
+
+    /// Frames by which its note started later than it was meant to.
+    pub fn delayed(&self) -> Frames {
+        self.start.delayed
     }
 
     /// Whether it is over.
@@ -229,7 +310,7 @@ impl Voice {
 
     /// Whether its key has been let go.
     pub fn is_released(&self) -> bool {
-        self.envelope.is_released()
+        self.released
     }
 
     /// Frames until its fade ends, for choosing whom to cut.
@@ -242,34 +323,33 @@ impl Voice {
         self.last
     }
 
+    /// What came out of its filters last, on one side.
+    pub fn put_out(&mut self, side: usize, value: f32) {
+        if let Some(last) = self.last.get_mut(side) {
+            *last = value;
+        }
+    }
+
+    /// What it reads with.
+    pub fn kernel(&self) -> Kernel {
+        self.start.kernel
+    }
+
     /// How loud it is, for stealing: its gain, or nothing as long as it has not been heard.
     pub fn loudness(&self) -> f32 {
-        if !self.sounded {
+        if !self.begun {
             return 0.0;
         }
         self.segment.gain_at(0, self.segment.at).max(self.segment.gain_at(1, self.segment.at))
     }
 
     /// Turns a parameter of its note, reached `over` frames after `now`; at once as long as it has not been heard.
-    pub fn turn(&mut self, param: NoteParam, value: f32, now: Frames, over: u32, channel: &Channel) {
-        let over = if self.sounded { over } else { 0 };
+    pub fn turn(&mut self, param: NoteParam, value: f32, now: Frames, over: u32) {
+        let over = if self.begun { over } else { 0 };
         self.cut_segment();
-        match param {
-            NoteParam::Detune => return self.turned.cents.glide(value, now, over),
-            NoteParam::Gain => self.turned.gain = value,
-            NoteParam::Pan => self.turned.pan = value,
-        }
-        let sides = pan::stereo(f64::from(self.turned.pan)).map(|side| side * self.turned.gain);
-        for (ramp, target) in self.turned.sides.iter_mut().zip(sides) {
-            if over == 0 {
-                *ramp = Ramp::at_rest(target);
-            } else {
-                ramp.glide(target, now, over);
-            }
-        }
-        if over == 0 && !self.comes_in {
-            // It has not been heard: it starts from here, not from what it would have been.
-            self.segment.gain = self.gain_after(0, now, channel);
+        self.own.turn(param, value, now, over, self.begun);
+        if self.begun && param == NoteParam::Release {
+            self.envelope.set_release(f64::from(value), self.start.sample_rate);
         }
     }
 
@@ -278,12 +358,13 @@ impl Voice {
         self.choked_by != 0 && self.choked_by == group
     }
 
-    /// The key is up: a pedal that is down holds the voice, and so does sostenuto if it has caught it.
-    pub fn key_up(&mut self, channel: &Channel, region: Option<&Region>) {
-        if channel.sustain || (self.caught && channel.sostenuto) {
+    /// The key is up, and has been for `ago` frames: a pedal that is down holds the voice, and so does sostenuto if it
+    /// has caught it.
+    pub fn key_up(&mut self, ago: Frames, heard: Heard, region: Option<&Region>) {
+        if heard.pedal(cc::SUSTAIN) || (self.caught && heard.pedal(cc::SOSTENUTO)) {
             self.sustained = true;
         } else {
-            self.release(region);
+            self.let_go(ago, region);
         }
     }
 
@@ -293,24 +374,35 @@ impl Voice {
     }
 
     /// A pedal went up: lets go of what no other holds.
-    pub fn pedal_up(&mut self, channel: &Channel, region: Option<&Region>) {
-        self.caught &= channel.sostenuto;
-        if self.sustained && !channel.sustain && !self.caught {
+    pub fn pedal_up(&mut self, heard: Heard, region: Option<&Region>) {
+        self.caught &= heard.pedal(cc::SOSTENUTO);
+        if self.sustained && !heard.pedal(cc::SUSTAIN) && !self.caught {
             self.sustained = false;
-            self.release(region);
+            self.let_go(0, region);
         }
     }
 
     /// The key is let go. A one-shot plays on.
-    pub fn release(&mut self, region: Option<&Region>) {
-        if self.one_shot || self.is_released() {
+    fn let_go(&mut self, ago: Frames, region: Option<&Region>) {
+        if self.one_shot || self.released {
+            return;
+        }
+        if !self.begun {
+            self.released = true;
+            self.let_go = Some(ago);
             return;
         }
         self.cut_segment();
-        self.envelope.release();
         if let Some(region) = region {
-            self.playhead.release(region);
+            self.release(region);
         }
+    }
+
+    fn release(&mut self, region: &Region) {
+        self.released = true;
+        self.envelope.release();
+        self.modulators.release(&self.now);
+        self.playhead.release(region);
         self.ended |= self.envelope.is_done();
     }
 
@@ -319,7 +411,7 @@ impl Voice {
         if self.fade.is_some() {
             return;
         }
-        if !self.sounded {
+        if !self.begun {
             self.ended = true;
             return;
         }
@@ -332,28 +424,39 @@ impl Voice {
         self.ended = true;
     }
 
-    /// Begins a new segment on the next frame, since the pitch is about to change.
+    /// Begins a new segment on the next frame, since something that it follows is about to change.
     pub fn cut_segment(&mut self) {
+        if !self.begun {
+            return;
+        }
         let at = self.segment.at;
         let gain = [self.segment.gain_at(0, at), self.segment.gain_at(1, at)];
+        self.tone.cut(at);
         self.pass(at);
         self.segment = Segment { gain, ..Segment::default() };
+        self.stale = true;
     }
 
-    /// Gain of each side `frames` after the segment border at `border`.
-    fn gain_after(&self, frames: u32, border: Frames, channel: &Channel) -> [f32; 2] {
+    /// All gains but envelope and fade, at a frame.
+    fn steady_at(&self, frame: Frames, heard: Heard, sums: &Sums) -> [f32; 2] {
+        let [left, right] = heard.gain_at(frame);
+        let [own_left, own_right] = self.own.sides_at(frame);
+        let [moved_left, moved_right] = sums.sides();
+        let [to_left, to_right] = self.level;
+        [to_left * left * own_left * moved_left, to_right * right * own_right * moved_right]
+    }
+
+    /// Gain of each side `frames` after the border of the segment.
+    fn gain_after(&self, frames: u32) -> [f32; 2] {
         let fade = self.fade.map_or(1.0, |fade| fade.left.saturating_sub(frames) as f32 / fade.length as f32);
         let envelope = self.envelope.level_after(frames) * fade;
-        let at = border + Frames::from(frames);
-        let [left, right] = channel.gain.map(|ramp| ramp.at(at) * envelope);
-        let [turned_left, turned_right] = self.turned.sides.map(|ramp| ramp.at(at));
-        let [to_left, to_right] = self.level;
-        [to_left * left * turned_left, to_right * right * turned_right]
+        self.steady.map(|side| side * envelope)
     }
 
-    /// Moves envelope and fade on; whether another stage of the envelope has begun.
+    /// Moves envelopes, LFOs and fade on; whether another stage of the envelope has begun.
     fn pass(&mut self, frames: u32) -> bool {
         let another_stage = self.envelope.advance(frames);
+        self.modulators.advance(frames);
         if let Some(fade) = &mut self.fade {
             fade.left = fade.left.saturating_sub(frames);
             self.ended |= fade.left == 0;
@@ -362,88 +465,142 @@ impl Voice {
         another_stage
     }
 
-    fn set_step(&mut self, frame: Frames, channel: &Channel) {
-        let bend = f64::from(channel.bend_cents.at(frame)) + f64::from(self.turned.cents.at(frame));
-        let bend = if bend == 0.0 { 1.0 } else { cents_to_ratio(bend) };
+    /// Sets the speed to what it is at a frame, with modulations between `now` and `then`.
+    fn set_step(&mut self, frame: Frames, heard: Heard) {
+        let cents =
+            heard.cents_at(frame) + self.own.cents_at(frame) + 0.5 * (self.now.cents + self.then.cents);
+        let bend = if cents == 0.0 { 1.0 } else { cents_to_ratio(f64::from(cents)) };
         self.playhead.set_step(self.ratio * bend);
     }
 
-    fn begin_segment(&mut self, frame: Frames, channel: &Channel) {
-        self.set_step(frame, channel);
+    fn begin_segment(&mut self, region: &Region, frame: Frames, heard: Heard) {
+        // Without an event nothing begins to move.
+        let mut fresh = std::mem::take(&mut self.stale);
+        if !self.begun {
+            self.begin(region, frame, heard);
+            fresh = true;
+        }
+        let moved = std::mem::replace(&mut self.moves, false);
+        if fresh || moved {
+            self.modulators.catch_up(&self.now);
+            self.now = match fresh {
+                true => self.modulators.sums(&region.modulation, self.moment(0, frame, heard), &self.now),
+                false => self.then,
+            };
+            self.then = self.now;
+            if let Some(tone) = self.tone.with_all(self.moment(0, frame, heard), &self.now) {
+                self.tone = tone;
+            }
+            self.moves = heard.moves_at(frame)
+                || self.own.moves_at(frame)
+                || self.modulators.moves(&region.modulation, self.moment(0, frame, heard));
+            self.steady = self.steady_at(frame, heard, &self.now);
+        }
         // Nothing moves and nothing is to be caught up with: a note that skipped comes in over a short segment.
-        let still = self.fade.is_none()
+        let still = !self.moves
+            && self.fade.is_none()
             && self.envelope.is_flat()
-            && !channel.moves_at(frame)
-            && !self.turned.moves_at(frame)
-            && self.segment.gain == self.gain_after(0, frame, channel);
-        let longest = if still { STILL_FRAMES } else { SEGMENT_FRAMES };
-        let length = longest.min(self.envelope.frames_left()).min(self.fade_left()).max(1);
+            && self.segment.gain == self.gain_after(0);
+        let mut length = if still { STILL_FRAMES } else { SEGMENT_FRAMES };
+        length = length.min(self.envelope.frames_left()).min(self.fade_left()).max(1);
+        if self.moves {
+            length = length.min(self.modulators.frames_left()).max(1);
+            let end = self.moment(length, frame, heard);
+            self.then = self.modulators.sums(&region.modulation, end, &self.now);
+            self.steady = self.steady_at(frame + Frames::from(length), heard, &self.then);
+        }
+        if fresh || moved {
+            self.set_step(frame + Frames::from(if self.moves { length / 2 } else { 0 }), heard);
+        }
         let gain = self.segment.gain;
-        let end = self.gain_after(length, frame, channel);
+        let end = if still { gain } else { self.gain_after(length) };
+        let over = 1.0 / length as f32;
         let slope = |side: usize| match (gain.get(side), end.get(side)) {
-            (Some(gain), Some(end)) => (end - gain) / length as f32,
+            (Some(gain), Some(end)) => (end - gain) * over,
             _ => 0.0,
         };
         self.segment = Segment { length, at: 0, gain, slope: [slope(0), slope(1)], end };
+        if self.tone.is_on() {
+            let places =
+                (fresh || moved).then(|| self.tone.places(self.moment(length, frame, heard), &self.then));
+            self.tone.aim(length, places.as_ref());
+        }
     }
 
-    /// Adds the next `frames` to the bus, the first of them at `frame` on the engine clock.
+    /// Renders the next `frames`, the first of them at `frame` on the engine clock, and hands each stretch to `put`,
+    /// which returns the output of the stretch's last frame if it is known yet.
     pub fn render(
         &mut self,
         region: &Region,
-        frame: Frames,
-        frames: usize,
-        channel: &Channel,
-        reader: &mut Reader,
-        bus: &mut Bus,
+        (frame, frames): (Frames, usize),
+        heard: Heard,
+        scratch: &mut Scratch,
+        mut put: impl FnMut(&Kernel, &Tone, Stretch) -> Option<[f32; 2]>,
     ) {
+        let kernel = self.start.kernel;
+        let stereo = region.sample.channels() == 2;
         let mut done = 0;
         while done < frames && !self.ended {
             if self.segment.left() == 0 {
-                self.begin_segment(frame + done as u64, channel);
+                self.begin_segment(region, frame + done as u64, heard);
+                if self.ended {
+                    break;
+                }
             }
             let wanted = (frames - done).min(self.segment.left() as usize);
-            let count = self.read(region, done, wanted, reader, bus);
+            let [left, right] = scratch;
+            let (Some(left), Some(right)) = (left.get_mut(..wanted), right.get_mut(..wanted)) else { break };
+            let count = if self.playhead.has_ended() {
+                // Filters ring on when their recording is over: they are given silence while the voice fades.
+                left.fill(0.0);
+                right.fill(0.0);
+                wanted
+            } else {
+                self.playhead.read(region, &kernel, left, right)
+            };
+            let Segment { at: first, gain, slope, .. } = self.segment;
+            if let (Some(left), Some(right)) = (left.get_mut(..count), right.get_mut(..count))
+                && count > 0
+            {
+                let stretch = Stretch { at: done, left, right, stereo, gain, slope, first };
+                self.last = put(&kernel, &self.tone, stretch).unwrap_or(self.last);
+            }
             self.segment.at += count as u32;
             done += count;
             if self.segment.left() == 0 {
-                // What was aimed at has been reached, to the bit; only another stage may begin elsewhere.
-                let gain = match self.pass(self.segment.length) {
-                    true => self.gain_after(0, frame + done as u64, channel),
-                    false => self.segment.end,
-                };
-                self.segment = Segment { gain, ..Segment::default() };
+                self.end_segment();
+            }
+            if self.playhead.has_ended() {
+                if self.tone.is_on() {
+                    self.fade((super::STEAL_FADE_S * f64::from(self.start.sample_rate)) as u32);
+                } else {
+                    self.ended = true;
+                }
             }
         }
     }
 
-    /// Reads at most `wanted` frames of the segment, fewer only when the recording ends, and adds them to the bus from
-    /// frame `at` on; returns how many.
-    fn read(
-        &mut self,
-        region: &Region,
-        at: usize,
-        wanted: usize,
-        reader: &mut Reader,
-        bus: &mut Bus,
-    ) -> usize {
-        let Reader { scratch: [left, right], .. } = reader;
-        let (Some(left), Some(right)) = (left.get_mut(..wanted), right.get_mut(..wanted)) else {
-            self.ended = true;
-            return 0;
+    /// What was aimed at has been reached, to the bit; only another stage may begin elsewhere.
+    fn end_segment(&mut self) {
+        self.tone.reach();
+        let gain = match self.pass(self.segment.length) {
+            true => self.gain_after(0),
+            false => self.segment.end,
         };
-        let count = self.playhead.read(region, &self.kernel, left, right);
-        self.ended |= self.playhead.has_ended();
-        let Segment { at: first, gain, slope, .. } = self.segment;
-        let sides = [&*left, if region.sample.channels() == 2 { &*right } else { &*left }];
-        let lines = gain.into_iter().zip(slope);
-        for (((bus, values), (gain, slope)), last) in bus.iter_mut().zip(sides).zip(lines).zip(&mut self.last)
-        {
-            if let Some(out) = bus.get_mut(at..at + count) {
-                *last = self.kernel.add_line(out, values, gain, slope, first).unwrap_or(*last);
-            }
-        }
-        self.sounded |= count > 0;
-        count
+        self.segment = Segment { gain, ..Segment::default() };
     }
+}
+
+/// Planar, one chunk: where voices read to.
+pub type Scratch = [[f32; MAX_CHUNK]; 2];
+
+/// What a controller of 0..=127, 64 in the middle, does to a stage of an envelope: ±4 octaves of time. RP-021 leaves
+/// the amount to the instrument.
+fn stage(seconds: f64, controller: f32) -> f64 {
+    if controller == 64.0 {
+        return seconds;
+    }
+    // A stage of no length has nothing to be stretched: what makes it longer starts from 20 ms.
+    let from = if controller > 64.0 { seconds.max(0.02) } else { seconds };
+    from * ((f64::from(controller) - 64.0) / 16.0).exp2()
 }

@@ -5,14 +5,20 @@
 //! sample makes a new instrument that takes the old one's place at a block edge. No files and no engine here.
 
 mod index;
+mod modulation;
 mod region;
 mod sample;
 mod sample_loop;
+mod velocity;
 
 pub use index::KeyIndex;
+pub use modulation::{
+    MAX_ENVELOPES, MAX_FILTERS, MAX_LFOS, Modulation, RegionFilter, Route, Shape, Source, Target,
+};
 pub use region::{Playback, Region};
 pub use sample::{GUARD_FRAMES, MAX_SAMPLE_FRAMES, Sample};
 pub use sample_loop::{Frames, JOINT_FRAMES, LoopMode, LoopSettings, SampleLoop, recording};
+pub use velocity::VelocityCurve;
 
 use crate::dsp::interpolate::Kernel;
 use std::sync::Arc;

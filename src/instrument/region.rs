@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{Sample, SampleLoop};
+use super::{Modulation, Sample, SampleLoop, VelocityCurve};
 use crate::dsp::envelope::EnvelopeTimes;
 
 /// How the playhead goes through the sample.
@@ -46,6 +46,14 @@ pub struct Region {
     pub choked_by: u32,
     /// Amplitude envelope.
     pub envelope: EnvelopeTimes,
+    /// How loud a velocity is.
+    pub velocity: VelocityCurve,
+    /// Voices that its group may have at a time; `u32::MAX`: as many as there are. Source: SFZ `polyphony`.
+    pub group_polyphony: u32,
+    /// Voices of its group that one key may have at a time. Source: SFZ `note_polyphony`.
+    pub key_polyphony: u32,
+    /// Filters, LFOs, envelopes and what moves what.
+    pub modulation: Arc<Modulation>,
 }
 
 impl Region {
@@ -65,6 +73,10 @@ impl Region {
             group: 0,
             choked_by: 0,
             envelope: EnvelopeTimes::default(),
+            velocity: VelocityCurve::default(),
+            group_polyphony: u32::MAX,
+            key_polyphony: u32::MAX,
+            modulation: Arc::default(),
         }
     }
     /// Its loop, if it has one.

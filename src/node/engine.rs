@@ -8,7 +8,10 @@ use napi_derive::napi;
 
 use super::error::throw;
 use super::value;
-use crate::control::{self, Engine, EngineOptions, LATE_POLICIES, MAX_GAIN, NOTE_RESERVE, Notice, Port, op};
+use crate::control::{
+    self, Engine, EngineOptions, LATE_POLICIES, MAX_GAIN, NOTE_PARAMS, NOTE_RESERVE, Notice, PARAMS, Port,
+    SENDS, op,
+};
 
 #[napi(object, object_from_js = false)]
 pub struct Info {
@@ -80,6 +83,24 @@ pub struct NoticeObject {
     pub message: Option<String>,
 }
 
+/// A parameter of one note, with its number in a record.
+#[napi(object, object_from_js = false)]
+pub struct NoteParamObject {
+    pub index: u32,
+    pub name: &'static str,
+    pub low: f64,
+    pub high: f64,
+    /// `set()` turns it while the note sounds.
+    pub turns: bool,
+}
+
+/// One MIDI message as a record's operation, channel and two numbers; null for what no sampler follows.
+#[napi(catch_unwind)]
+pub fn midi_message(env: Env, bytes: Uint8Array) -> Result<Option<Vec<f64>>> {
+    let record = control::message_record(&bytes).map_err(|error| throw(&env, &error))?;
+    Ok(record.map(|[op, _, channel, _, a, b, ..]| vec![op, channel, a, b]))
+}
+
 /// What `lib/lane.cjs` has to know to write records: one table, here.
 #[napi(object, object_from_js = false)]
 pub struct LaneLayout {
@@ -99,6 +120,11 @@ pub struct LaneLayout {
     pub cancel: u32,
     pub control: u32,
     pub turn: u32,
+    pub channel_pressure: u32,
+    pub poly_pressure: u32,
+    pub program: u32,
+    pub note_params: Vec<NoteParamObject>,
+    pub sends: Vec<&'static str>,
     pub late_policies: Vec<&'static str>,
     pub note_reserve: u32,
     pub max_gain: f64,
@@ -123,6 +149,20 @@ pub fn lane_layout() -> LaneLayout {
         cancel: op::CANCEL,
         control: op::CONTROL,
         turn: op::TURN,
+        channel_pressure: op::CHANNEL_PRESSURE,
+        poly_pressure: op::POLY_PRESSURE,
+        program: op::PROGRAM,
+        note_params: (0u32..)
+            .zip(PARAMS)
+            .map(|(index, info)| NoteParamObject {
+                index,
+                name: info.name,
+                low: info.low,
+                high: info.high,
+                turns: NOTE_PARAMS.contains(&info.name),
+            })
+            .collect(),
+        sends: SENDS.to_vec(),
         late_policies: LATE_POLICIES.to_vec(),
         note_reserve: NOTE_RESERVE,
         max_gain: MAX_GAIN,

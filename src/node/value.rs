@@ -3,7 +3,7 @@
 use napi::bindgen_prelude::*;
 use napi::{JsValue, KeyCollectionMode, KeyConversion, KeyFilter, ValueType};
 
-use crate::control::{FLOATS, Value};
+use crate::control::{BYTES, FLOATS, Value};
 
 /// Nested deeper than any option is.
 const MAX_DEPTH: usize = 4;
@@ -33,10 +33,10 @@ fn copy(value: Unknown, depth: usize) -> Result<Value> {
                 Value::Array(items.collect::<Result<_>>()?)
             } else if object.is_typedarray()? {
                 let typed: TypedArray = cast(value)?;
-                Value::Other(if typed.typed_array_type == TypedArrayType::Float32 {
-                    FLOATS
-                } else {
-                    "typed array"
+                Value::Other(match typed.typed_array_type {
+                    TypedArrayType::Float32 => FLOATS,
+                    TypedArrayType::Uint8 => BYTES,
+                    _ => "typed array",
                 })
             } else if object.is_buffer()? || object.is_arraybuffer()? {
                 Value::Other("buffer")

@@ -190,6 +190,16 @@ const TERMS: usize = 5;
 impl Coefficients {
     /// Lets everything through, to the bit.
     pub const OPEN: Self = Self { terms: [0.0, 2.0, 1.0, 0.0, 0.0] };
+
+    /// Where a straight line to `to`, `length` frames long, is at frame `at`: what the kernel has there.
+    pub fn towards(&self, to: &Self, at: u32, length: u32) -> Self {
+        let over = 1.0 / length.max(1) as f32;
+        let mut terms = self.terms;
+        for (term, to) in terms.iter_mut().zip(to.terms) {
+            *term += (to - *term) * over * at as f32;
+        }
+        Self { terms }
+    }
 }
 
 /// |H| of a filter for a sine of `hz`: the closed form. The analog response at tan(π·hz/fs), which is what the

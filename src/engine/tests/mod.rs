@@ -2,6 +2,7 @@
 //! arithmetic. Every `process` here also runs under the allocation guard (RT-1).
 
 mod controllers;
+mod expression;
 mod lifetime;
 mod notes;
 mod parameters;
@@ -12,7 +13,7 @@ mod timing;
 
 use std::sync::Arc;
 
-use super::event::{Event, Late, NoteParam, SamplerIndex, encode};
+use super::event::{Event, Late, NoteParam, PARAMS, SamplerIndex, encode};
 use super::message::{Command, Fact, Outgoing};
 use super::*;
 use crate::dsp::envelope::EnvelopeTimes;
@@ -131,7 +132,7 @@ pub fn note_on(note: u32, key: f32, velocity: f32) -> Event {
 }
 
 pub fn release(note: u32) -> Event {
-    Event::Release { sampler: 0, note }
+    Event::Release { sampler: 0, note, timed: false }
 }
 
 pub fn mono(values: Vec<f32>) -> Arc<Sample> {

@@ -2,7 +2,10 @@
 //! output (RT-8), no voice and no note lost, independence of where on the clock it happens.
 
 use super::*;
+use crate::dsp::filter::{FilterSettings, Kind};
+use crate::dsp::lfo::{LfoSettings, Shape};
 use crate::instrument::{LoopMode, LoopSettings, Playback, SampleLoop};
+use crate::instrument::{Modulation, RegionFilter, Route, Source, Target};
 use proptest::prelude::*;
 
 fn instrument() -> Vec<Region> {
@@ -39,9 +42,38 @@ fn instrument() -> Vec<Region> {
             tune_cents: 7.0,
             ..Region::of(Arc::new(stereo))
         },
+        Region { keys: 0..=50, modulation: Arc::new(moving()), ..Region::of(mono(noise.clone())) },
         Region { keys: 60..=127, playback: Playback::OneShot, pan: 0.8, ..Region::of(mono(noise)) },
     ]
 }
+
+/// Envelopes, LFOs and filters on everything they can move.
+fn moving() -> Modulation {
+    let envelope = EnvelopeTimes { delay_s: 0.003, attack_s: 0.004, decay_s: 0.02, sustain: 0.0, ..held() };
+    let lfo = |shape, rate_hz| LfoSettings { shape, rate_hz, fade_s: 0.01, ..LfoSettings::default() };
+    let filter = |kind| {
+        let settings = FilterSettings { kind, cutoff_hz: 900.0, resonance_db: 12.0, gain_db: 6.0 };
+        RegionFilter { key_track_cents: 100.0, ..RegionFilter::new(settings) }
+    };
+    Modulation {
+        envelopes: vec![envelope],
+        lfos: vec![lfo(Shape::Sine, 7.0), lfo(Shape::Random, 50.0), lfo(Shape::SawUp, 3.0)],
+        filters: vec![filter(Kind::LowPass), filter(Kind::Peak)],
+        routes: vec![
+            Route::new(Source::Envelope(0), Target::Pitch, -300.0),
+            Route::new(Source::Lfo(0), Target::Cutoff(0), 2400.0).via(Source::Controller(1)),
+            Route::new(Source::Lfo(1), Target::Gain, 6.0),
+            Route::new(Source::Lfo(2), Target::Pan, 0.5).via(Source::Pressure),
+            Route::new(Source::Velocity, Target::Cutoff(1), 1200.0),
+            Route::new(Source::Random, Target::LfoRate(2), 1200.0),
+            Route::new(Source::Bend, Target::Resonance(1), 9.0),
+        ],
+    }
+}
+
+/// All that something listens to, RPN and MPE's zones among them.
+const CONTROLLERS: [u8; 26] =
+    [0, 1, 5, 6, 7, 10, 11, 38, 64, 65, 66, 67, 71, 72, 73, 74, 75, 84, 91, 96, 97, 100, 101, 120, 121, 123];
 
 fn any_event() -> impl Strategy<Value = Event> {
     let sampler = 0;
@@ -49,7 +81,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         8 => (1u32..40, 0u8..3, 20f32..110.0, 1f32..127.0)
             .prop_map(move |(note, channel, key, velocity)| Event::NoteOn { sampler, channel, late: Late::Play, note, key: (key * 2.0).round() / 2.0, velocity }),
         3 => (0u8..3, 20u8..110).prop_map(move |(channel, key)| Event::NoteOff { sampler, channel, key: key.into() }),
-        4 => (1u32..40).prop_map(move |note| Event::Release { sampler, note }),
+        4 => (1u32..40, any::<bool>())
+            .prop_map(move |(note, timed)| Event::Release { sampler, note, timed }),
         2 => (0u8..3, -8192f32..8191.0).prop_map(move |(channel, value)| Event::PitchBend { sampler, channel, value }),
         1 => (0f32..2.0).prop_map(move |gain| Event::SamplerGain { sampler, gain }),
         1 => (-1f32..1.0).prop_map(move |pan| Event::SamplerPan { sampler, pan }),
@@ -58,13 +91,22 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => prop::option::of(0u8..3).prop_map(move |channel| Event::AllNotesOff { sampler, channel }),
         1 => prop::option::of(0u8..3).prop_map(move |channel| Event::AllSoundOff { sampler, channel }),
         1 => (0u8..3, any::<bool>()).prop_map(move |(channel, on)| Event::Assign { sampler, channel, instrument: on.then_some(0) }),
-        3 => (1u32..40, 0usize..3, 0f32..1.0, 0f32..0.05).prop_map(move |(note, param, value, over_s)| {
-            let param = NoteParam::ALL[param];
-            let value = if param == NoteParam::Detune { value * 400.0 } else { value };
-            Event::Turn { sampler, note, param, value, over_s }
+        6 => (1u32..40, 0..PARAMS.len(), 0f64..1.0, 0f32..0.05).prop_map(move |(note, param, place, over_s)| {
+            let info = PARAMS[param];
+            // A parameter's whole range, but for amplitudes and times: an hour of attack is silence.
+            let high = if info.high > 1000.0 && info.name != "detune" { info.high.sqrt() } else { info.high };
+            let value = (info.low + (high - info.low) * place) as f32;
+            Event::Turn { sampler, note, param: info.param, value, over_s }
+        }),
+        2 => (0u8..3, 0f32..127.0).prop_map(move |(channel, value)| Event::ChannelPressure { sampler, channel, value }),
+        2 => (0u8..3, 20u8..110, 0f32..127.0).prop_map(move |(channel, key, value)| {
+            Event::PolyPressure { sampler, channel, key: key.into(), value }
+        }),
+        1 => (0u8..3, 0u8..2).prop_map(move |(channel, program)| {
+            Event::Program { sampler, channel, program, bank: None }
         }),
         1 => prop::option::of(1u32..40).prop_map(move |note| Event::Cancel { sampler, note }),
-        4 => (0u8..3, prop::sample::select(vec![7u8, 10, 11, 64, 66, 120, 121, 123, 1]), 0f32..127.0)
+        4 => (0u8..3, prop::sample::select(CONTROLLERS.to_vec()), 0f32..127.0)
             .prop_map(move |(channel, controller, value)| Event::Control { sampler, channel, controller, value }),
         1 => Just(Event::Panic),
     ]
