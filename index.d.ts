@@ -51,11 +51,18 @@ export interface IctusError extends Error {
 // ───────────────────────────────────────────────────────────── engine: one device stream, one clock, one audio thread
 
 export type Backend =
-  /** The best real device host that answers: a running JACK server, then ALSA's default. Never silence. */
+  /**
+   * The best real device host that answers: a running JACK server, since who runs one wants it and it is exact; then
+   * PulseAudio, which on most desktops is PipeWire; then ALSA's default. Never silence: without a device it throws.
+   */
   | 'auto'
+  /** Linux: a card, or whatever the desktop's plugins make of its default. */
   | 'alsa'
+  /** A running JACK server, or PipeWire in its place (under `pw-jack`). None is started. */
   | 'jack'
+  /** PipeWire natively: not in this build, as it would link a library that many machines lack. Use 'pulseaudio' or 'jack'. */
   | 'pipewire'
+  /** A running PulseAudio, or PipeWire in its place, by protocol: nothing has to be installed. */
   | 'pulseaudio'
   | 'coreaudio'
   | 'wasapi'
@@ -108,13 +115,25 @@ export interface RealtimeOptions {
 export interface EngineOptions {
   /** Default 'auto', or the environment variable ICTUS_BACKEND. */
   backend?: Backend;
-  /** Id, name or part of a name; default: the host's own, or the environment variable ICTUS_DEVICE. */
+  /**
+   * Id, name, or a part of them that fits one device only, as `devices()` lists them; default: the host's own, or the
+   * environment variable ICTUS_DEVICE.
+   */
   device?: string | null;
-  /** Hz, 1000..768000; default: the device's own, and 48000 where there is none. */
+  /**
+   * Hz, 1000..768000; default: the device's own, and 48000 where there is none. On a device that runs at another rate
+   * everything is converted (128-point sinc, 100 dB, some 1.5 ms more latency).
+   */
   sampleRate?: number;
-  /** Frames a callback, 8..65536; default 128 where the audio thread is granted real-time priority, else 512. */
+  /**
+   * Frames a callback, 8..65536; default 128 where the audio thread is granted real-time priority, else 512; four times
+   * and twice that through PulseAudio. JACK's is the server's.
+   */
   bufferSize?: number;
-  /** Output channels, 1..32, default 2. One is the mean of both sides; from the third on they are silent. */
+  /**
+   * Output channels, 1..32, default 2. One is the mean of both sides; from the third on they are silent. A device may
+   * have more, which stay silent; one that has fewer is refused.
+   */
   channels?: number;
   /** Voices over all samplers, 1..4096, default 256. */
   polyphony?: number;
@@ -165,6 +184,10 @@ export interface Stats {
   callbacks: number;
   /** Times that the device was not served. */
   xruns: number;
+  /** The same by cause, as the event 'xrun' tells it. */
+  xrunsBy: { overload: number; scheduling: number; disk: number; device: number };
+  /** How much less is done than asked for, as the event 'degraded' tells it: 0, 1 or 2. */
+  degraded: number;
   /** Events whose time had passed when they arrived; `lateness` says by how much. */
   lateEvents: number;
   /**
@@ -197,10 +220,27 @@ export interface Stats {
 }
 
 export interface EngineEvents {
-  /** The device was not served in time, or rendering took too long: something may have been heard. */
-  xrun: [event: Record<string, never>];
-  /** The device is gone; the engine is silent. Without a listener it becomes a process warning. */
+  /**
+   * The device was not served in time: something may have been heard. `cause`: rendering took longer than the block lasts
+   * ('overload'), the kernel did not wake the thread in time ('scheduling'), a disk was too slow ('disk'), or it was the
+   * device, its driver, another client of its server ('device'). `frames` is an estimate of what was missed since the
+   * last of these events, 0 where nobody can tell.
+   */
+  xrun: [event: { frames: number; cause: 'overload' | 'scheduling' | 'disk' | 'device' }];
+  /**
+   * There is too much to render, more than 85 % of the time that blocks last: new voices have a cheaper interpolation
+   * (1), or the quietest voices fade, too (2). 0: all that was asked for is done again. Offline nothing of this happens.
+   */
+  degraded: [event: { level: 0 | 1 | 2 }];
+  /**
+   * The device or its server is gone. The clock goes on without it, notes stay scheduled, and it is looked for until
+   * it is back. Without a listener this becomes a process warning.
+   */
   devicelost: [event: { message: string }];
+  /** A device is there again and fades in; with backend 'auto' perhaps another one. */
+  devicerestored: [event: { backend: Backend; device: string }];
+  /** The system routed the sound to another device, headphones perhaps; it goes on. */
+  devicechange: [event: { message: string }];
   /** Something that must not go unheard. Without a listener it becomes a process warning, never an exception. */
   error: [error: IctusError];
   statechange: [event: { state: 'running' | 'suspended' | 'closed' }];
@@ -219,18 +259,18 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   static default(options?: EngineOptions): Engine;
 
-  /** The one that answered, never 'auto'. */
+  /** The one that answered, never 'auto'. It and the two below may change with the event 'devicerestored'. */
   readonly backend: Backend;
-  /** Empty where there is none. */
+  /** Empty where there is none; the one that is missing, while it is lost. */
   readonly device: string;
-  /** Hz. */
+  /** Hz, of the engine; the device's own may be another. */
   readonly sampleRate: number;
   /** Frames a callback, as asked for or as the device says; callbacks of other sizes are served all the same. */
   readonly bufferSize: number;
   readonly channels: number;
   /** s: start of the next block to be rendered. Read from shared memory, without a call. */
   readonly currentTime: number;
-  /** s from a block's rendering to the loudspeaker, as the device reports it. */
+  /** s from a block's rendering to the loudspeaker, as the device reports it, and a conversion of the rate on top. */
   readonly outputLatency: number;
   readonly state: 'running' | 'suspended' | 'closed';
   readonly realtime: RealtimeStatus;
@@ -241,6 +281,15 @@ export class Engine extends EventEmitter<EngineEvents> {
    * those that sound keep theirs. Cheap for playing and better for one render, say.
    */
   interpolation: Interpolation;
+
+  /**
+   * The time on the engine clock at a time of `performance.now()` (ms), past or to come: of the frame that the device
+   * asks for at that moment. Free of the jitter of single blocks, which `currentTime` goes on by, and with the drift
+   * between the sound card's clock and the system's in it. Throws with backend 'offline', whose clock is `render()`.
+   *
+   * A time to play at has to be a little later than now: `engine.timeAt(performance.now() + 20)`.
+   */
+  timeAt(performanceNow: number): number;
 
   /** Linear peak and RMS of left and right since the last call, of what left the engine. */
   meter(): { peak: [left: number, right: number]; rms: [left: number, right: number] };
@@ -574,6 +623,30 @@ export interface DoctorReport {
  * it. Changes nothing. `npx ictus doctor` prints it. Linux; elsewhere there is nothing to look at, and the report says so.
  */
 export function doctor(options?: DoctorOptions): Promise<DoctorReport>;
+
+// ───────────────────────────────────────────────────────────── devices
+
+/**
+ * Every output device of every host of this machine, best backend first, and the clock. Asks servers and drivers, but
+ * starts none.
+ */
+export function devices(): Promise<DeviceInfo[]>;
+
+export interface DeviceInfo {
+  backend: Backend;
+  /** Stable over restarts; `device` takes it. */
+  id: string;
+  /** What people call it; `device` takes it, too. */
+  name: string;
+  /** Whether its backend opens it when none is named. */
+  isDefault: boolean;
+  /** Most output channels; 0 where a device is busy and cannot be asked. */
+  channels: number;
+  /** Hz, rising: those that it runs at by itself. All others are converted. */
+  sampleRates: number[];
+  /** Frames a callback, where the device tells. */
+  bufferSizes: { min: number; max: number } | null;
+}
 
 /** Of this package. */
 export const version: string;

@@ -2,6 +2,7 @@
 // Engine: the JavaScript face of one output stream, one clock, one audio thread.
 
 const { EventEmitter } = require('node:events');
+const { monotonic } = require('./clock.cjs');
 const { Lane, layout } = require('./lane.cjs');
 const native = require('./native.cjs');
 
@@ -66,6 +67,11 @@ class Engine extends EventEmitter {
 
   get currentTime() {
     return this.#lane.frame / this.#info.sampleRate;
+  }
+
+  timeAt(performanceNow) {
+    native.checkCall('timeAt', [performanceNow]);
+    return this.#handle.timeAt(monotonic(performanceNow));
   }
 
   get outputLatency() {
@@ -202,21 +208,33 @@ class Engine extends EventEmitter {
     });
   }
 
-  #hear({ kind, sampler, note, code, message }) {
+  #hear({ kind, sampler, note, code, message, cause, frames, level, backend, device }) {
     if (sampler !== undefined) {
       this.#samplers.get(sampler)?.deref()?.emit(kind, { id: note });
-    } else if (kind === 'error') {
-      this.#tell('error', Object.assign(new Error(message), { code }));
-    } else {
-      this.#tell(kind, message === undefined ? {} : { message });
+      return;
+    }
+    switch (kind) {
+      case 'error':
+        return this.#tell('error', Object.assign(new Error(message), { code }));
+      case 'devicelost':
+        return this.#tell('devicelost', { message });
+      case 'devicerestored':
+        // Another device, perhaps, than the one that was lost.
+        this.#info = this.#handle.info();
+        return this.emit('devicerestored', { backend, device });
+      case 'devicechange':
+        return this.emit('devicechange', { message });
+      case 'xrun':
+        return this.emit('xrun', { frames, cause });
+      case 'degraded':
+        return this.emit('degraded', { level });
     }
   }
 
   /** What must not go unheard becomes a warning of the process where nobody listens: never an uncaught exception. */
   #tell(event, detail) {
     if (this.listenerCount(event) > 0) this.emit(event, detail);
-    else if (event !== 'xrun')
-      process.emitWarning(detail.message, { type: 'IctusWarning', code: detail.code });
+    else process.emitWarning(detail.message, { type: 'IctusWarning', code: detail.code });
   }
 }
 

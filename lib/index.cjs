@@ -7,4 +7,4 @@ const { Instrument } = require('./instrument.cjs');
 const { Sampler } = require('./sampler.cjs');
 const native = require('./native.cjs');
 
-module.exports = { Engine, Instrument, Sampler, doctor, version: native.version() };
+module.exports = { Engine, Instrument, Sampler, devices: native.devices, doctor, version: native.version() };

@@ -5,4 +5,4 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
-export const { Engine, Instrument, Sampler, doctor, version } = require('./index.cjs');
+export const { Engine, Instrument, Sampler, devices, doctor, version } = require('./index.cjs');

@@ -18,6 +18,13 @@ function hasAlsaPlugin(file) {
   return ['/usr/lib64', '/usr/lib', ...perArchitecture].some((f) => existsSync(join(f, 'alsa-lib', file)));
 }
 
+/** Whether PipeWire's own libjack is there, beside the real one. */
+function hasPipeWireJack() {
+  const perArchitecture = readdirSync('/usr/lib').map((folder) => join('/usr/lib', folder));
+  const folders = ['/usr/lib64', '/usr/lib', ...perArchitecture];
+  return folders.some((f) => existsSync(join(f, 'pipewire-0.3', 'jack', 'libjack.so.0')));
+}
+
 // What is needed from the system on Linux, in the order of the checks (the second uses the first).
 // `packages` names it for each manager; a name may depend on what the distribution offers.
 const buildNeeds = [
@@ -107,6 +114,47 @@ const testNeeds = [
     why: 'a test counts the system calls of the audio thread',
     there: () => which('strace'),
     packages: { 'apt-get': 'strace', dnf: 'strace', pacman: 'strace', zypper: 'strace' },
+  },
+  {
+    what: 'PulseAudio',
+    why: 'tests play through it',
+    // Which sound server a desktop has is not for a test run to choose: only where nobody lives.
+    there: () => process.env.CI !== 'true' || which('pulseaudio'),
+    packages: { 'apt-get': 'pulseaudio', dnf: 'pulseaudio', pacman: 'pulseaudio', zypper: 'pulseaudio' },
+  },
+  {
+    what: 'pactl and parec',
+    why: 'tests record bit for bit what leaves through PulseAudio and PipeWire',
+    there: () => which('parec') && which('pactl'),
+    packages: {
+      'apt-get': 'pulseaudio-utils',
+      dnf: 'pulseaudio-utils',
+      pacman: 'libpulse',
+      zypper: 'pulseaudio-utils',
+    },
+  },
+  {
+    what: 'PipeWire with WirePlumber',
+    why: 'tests play through its PulseAudio face',
+    there: () =>
+      process.env.CI !== 'true' || ['pipewire', 'wireplumber', 'pipewire-pulse', 'dbus-daemon'].every(which),
+    packages: {
+      'apt-get': 'pipewire pipewire-bin wireplumber pipewire-pulse dbus',
+      dnf: 'pipewire wireplumber pipewire-pulseaudio dbus-daemon',
+      pacman: 'pipewire wireplumber pipewire-pulse dbus',
+      zypper: 'pipewire wireplumber pipewire-pulseaudio dbus-1',
+    },
+  },
+  {
+    what: "PipeWire's libjack",
+    why: 'tests play through its JACK face',
+    there: () => process.env.CI !== 'true' || hasPipeWireJack(),
+    packages: {
+      'apt-get': 'pipewire-jack',
+      dnf: 'pipewire-jack-audio-connection-kit',
+      pacman: 'pipewire-jack',
+      zypper: 'pipewire-libjack-0_3',
+    },
   },
   {
     what: 'nix',

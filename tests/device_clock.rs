@@ -16,14 +16,16 @@ use std::{
 use device_common::{
     Told, alone, assert_kernel_agrees, does_not_apply, has, is_child, not_run, threads, turn, twice, wait_for,
 };
-use ictus::device::{Backend, DeviceError, DeviceEvent, Policy, RealtimeRequest, Request, Stream, open};
+use ictus::device::{
+    Backend, DeviceError, DeviceEvent, Policy, RealtimeRequest, Request, Stream, XrunCause, open,
+};
 
 fn clock() -> Request {
     Request { backend: Backend::Clock, ..Request::default() }
 }
 
 fn silent(request: &Request) -> Result<Stream, DeviceError> {
-    open(request, |_| Box::new(|out| out.fill(0.0)), Arc::new(|_| {}))
+    open(request, |_| Box::new(|out: &mut [f32]| out.fill(0.0)), Arc::new(|_| {}))
 }
 
 #[test]
@@ -39,7 +41,7 @@ fn the_clock_renders_as_many_frames_as_the_wall_clock_says() {
                 &request,
                 |format| {
                     assert_eq!((format.sample_rate, format.buffer_size, format.channels), (rate, buffer, 3));
-                    Box::new(move |out| {
+                    Box::new(move |out: &mut [f32]| {
                         theirs.fetch_add(out.len() as u64 / 3, Ordering::Relaxed);
                         out.fill(0.0);
                     })
@@ -65,7 +67,7 @@ fn close_joins_and_drops_the_closure() {
     let stream = open(
         &clock(),
         |_| {
-            Box::new(move |out| {
+            Box::new(move |out: &mut [f32]| {
                 let _ = &theirs;
                 out.fill(0.0);
             })
@@ -200,7 +202,7 @@ fn a_panic_in_the_closure_is_an_event_and_nothing_is_printed() {
     let stream = open(
         &clock(),
         |_| {
-            Box::new(move |_| {
+            Box::new(move |_: &mut [f32]| {
                 if theirs.fetch_add(1, Ordering::Relaxed) == 3 {
                     panic!("voice {} of 7", 8);
                 }
@@ -227,7 +229,7 @@ fn a_stall_is_an_xrun_and_is_caught_up_with() {
     let stream = open(
         &Request { buffer_size: Some(64), ..clock() },
         |_| {
-            Box::new(move |out| {
+            Box::new(move |out: &mut [f32]| {
                 if theirs.swap(false, Ordering::Relaxed) {
                     std::thread::sleep(Duration::from_millis(50)); // 37 blocks
                 }
@@ -239,7 +241,9 @@ fn a_stall_is_an_xrun_and_is_caught_up_with() {
     .expect("the clock always opens");
     let (xruns, overloads) = (stream.counters().xruns.get(), stream.counters().overloads.get());
     stall.store(true, Ordering::Relaxed);
-    told.wait(|event| *event == DeviceEvent::Xrun);
+    told.wait(
+        |event| matches!(event, DeviceEvent::Xrun { cause: XrunCause::Overload, frames } if *frames > 0),
+    );
     wait_for("the counters", || stream.counters().xruns.get() > xruns);
     assert!(stream.counters().overloads.get() > overloads, "it was rendering that took too long");
     assert!(stream.counters().load_peak.load() > 10.0);
@@ -256,7 +260,7 @@ fn a_stream_may_be_closed_from_its_own_event() {
     let stream = open(
         &Request { buffer_size: Some(64), ..clock() },
         |_| {
-            Box::new(move |out| {
+            Box::new(move |out: &mut [f32]| {
                 calls += 1;
                 if calls % 20 == 0 {
                     std::thread::sleep(Duration::from_millis(20)); // 15 blocks: an xrun
@@ -289,7 +293,7 @@ fn a_thread_that_never_sleeps_is_demoted() {
         |format| {
             let block =
                 Duration::from_secs_f64(f64::from(format.buffer_size) / f64::from(format.sample_rate));
-            Box::new(move |out| {
+            Box::new(move |out: &mut [f32]| {
                 let start = Instant::now();
                 while start.elapsed() < block.mul_f64(1.5) {
                     std::hint::spin_loop();

@@ -163,7 +163,8 @@ fn a_priority_below_rtkits_own_is_given_as_asked() {
     }
     let realtime = Some(RealtimeRequest { priority: 7, required: true, ..RealtimeRequest::default() });
     let request = Request { backend: Backend::Clock, realtime, ..Request::default() };
-    let stream = open(&request, |_| Box::new(|out| out.fill(0.0)), Arc::new(|_| {})).expect("it is granted");
+    let stream = open(&request, |_| Box::new(|out: &mut [f32]| out.fill(0.0)), Arc::new(|_| {}))
+        .expect("it is granted");
     let status = stream.realtime();
     assert_kernel_agrees(&status);
     assert_eq!((status.priority, status.via, status.reason), (7, "rtkit", None));

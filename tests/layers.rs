@@ -20,6 +20,7 @@ fn meaning(word: &str) -> Option<&'static [&'static str]> {
         "std" | "atomics" => &[], // granted to all, and what is taken from a room stands in its last column
         "ringbuf" => &["ringbuf"],
         "cpal" => &["cpal"],
+        "rubato" => &["rubato"],
         "thread-priority" => &["thread_priority", "libc"], // libc reads back what the kernel granted
         "decoders" => &["hound"],
         "alsa-sys" => &["alsa_sys"],

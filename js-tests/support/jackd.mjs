@@ -40,15 +40,27 @@ export async function withJack({ sampleRate = 48000, period = 1024, realtime = t
   started += 1;
   const name = `ictus-js-${process.pid}-${started}`;
   const priority = realtime ? ['-R', '-P70'] : ['-r'];
-  const child = launch(name, [...priority, '-d', 'dummy', '-r', `${sampleRate}`, '-p', `${period}`]);
+  const begin = () => launch(name, [...priority, '-d', 'dummy', '-r', `${sampleRate}`, '-p', `${period}`]);
+  let child = begin();
   const env = { JACK_DEFAULT_SERVER: name, JACK_NO_START_SERVER: '1' };
   const ports = () =>
-    spawnSync('jack_lsp', { env: { ...process.env, ...env }, encoding: 'utf8' })
+    spawnSync('jack_lsp', {
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+      // A client that opens while another does may hang for ever: then once more.
+      timeout: 2000,
+      killSignal: 'SIGKILL',
+    })
       .stdout.trim()
       .split('\n');
   try {
     await until(() => ports().includes('system:playback_1'), 'jackd');
-    return await body({ name, env, ports, pid: child.pid, kill: () => child.kill('SIGKILL') });
+    const restart = async () => {
+      await child.ended;
+      child = begin();
+      await until(() => ports().includes('system:playback_1'), 'jackd');
+    };
+    return await body({ name, env, ports, pid: child.pid, kill: () => child.kill('SIGKILL'), restart });
   } finally {
     const killed = child.killed && child.signalCode === 'SIGKILL';
     await stop(child);

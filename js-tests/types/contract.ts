@@ -2,7 +2,9 @@
 
 import {
   type Backend,
+  type DeviceInfo,
   type Distribution,
+  devices,
   Engine,
   type EngineOptions,
   type Envelope,
@@ -86,7 +88,22 @@ engine.render();
 // @ts-expect-error values are 32-bit floats
 engine.render(128, new Float64Array(256));
 
-engine.on('xrun', (event) => holds<Same<typeof event, Record<string, never>>>());
+engine.on('xrun', ({ frames, cause }) => {
+  holds<Same<typeof frames, number>>();
+  holds<Same<typeof cause, 'overload' | 'scheduling' | 'disk' | 'device'>>();
+});
+engine.on('degraded', ({ level }) => holds<Same<typeof level, 0 | 1 | 2>>());
+engine.on('devicerestored', ({ backend, device }) => {
+  holds<Same<typeof backend, Backend>>();
+  holds<Same<typeof device, string>>();
+});
+engine.on('devicechange', ({ message }) => holds<Same<typeof message, string>>());
+holds<Same<ReturnType<typeof engine.timeAt>, number>>();
+// @ts-expect-error a time of performance.now() is needed
+engine.timeAt();
+holds<Same<ReturnType<typeof devices>, Promise<DeviceInfo[]>>>();
+// @ts-expect-error it takes nothing
+devices({});
 engine.on('devicelost', ({ message }) => holds<Same<typeof message, string>>());
 engine.on('error', (error) => holds<Same<typeof error, IctusError>>());
 engine.once('statechange', ({ state }) => holds<Same<typeof state, 'running' | 'suspended' | 'closed'>>());

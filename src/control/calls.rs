@@ -34,6 +34,9 @@ fn note_id(value: &Value) -> Result<()> {
     }
 }
 
+/// A century, ms: what is beyond is no time that anybody means.
+const MAX_TIME_MS: f64 = 3.2e12;
+
 /// Most values that one call renders: 4 GiB of them, below what a Float32Array holds in either runtime.
 const MAX_RENDERED_VALUES: f64 = 1_073_741_824.0;
 
@@ -232,6 +235,15 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
         }
         "load" => load(at(arguments, 0), at(arguments, 1))?,
         "addSample" => add_sample(at(arguments, 0))?,
+        "timeAt" => {
+            number(
+                "performanceNow",
+                at(arguments, 0),
+                -MAX_TIME_MS,
+                MAX_TIME_MS,
+                " ms, as performance.now() gives it",
+            )?;
+        }
         "gain" => {
             number("gain", at(arguments, 0), 0.0, super::MAX_GAIN, " (linear; 1 is unchanged)")?;
         }

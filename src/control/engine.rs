@@ -45,10 +45,27 @@ pub enum Notice {
     NoteEnded(u32, NoteId),
     /// A voice of this note was taken for another.
     Stolen(u32, NoteId),
-    /// The device was not served in time, or rendering took too long.
-    Xrun,
-    /// The device is gone; the engine is silent.
+    /// The device was not served in time.
+    Xrun {
+        /// overload, scheduling, disk or device.
+        cause: &'static str,
+        /// Frames missed, as far as that is known.
+        frames: u64,
+    },
+    /// The device is gone; the clock goes on without it, and it is looked for.
     DeviceLost(String),
+    /// A device is there again: the engine's [`Engine::device_info`].
+    DeviceRestored {
+        /// The backend that has it.
+        backend: &'static str,
+        /// Its name.
+        device: String,
+    },
+    /// The system routed the stream to another device.
+    DeviceChanged(String),
+    /// There is too much to render, and less is done: 1, new voices with a cheaper interpolation; 2, the quietest
+    /// voices fade. 0: all of it again.
+    Degraded(u8),
     /// Something that must not go unheard: the renderer stopped, the thread lost its priority.
     Error {
         /// As in [`Error::code`].
@@ -205,14 +222,14 @@ impl Engine {
                 };
                 let (core, ends) = Core::new(config(options, &info));
                 // Where it stays from here on.
-                let mut core = Box::new(core);
+                let core = Box::new(core);
                 let storage = core.storage();
                 let residence = lock_memory.then(|| Residence::of_engine(&storage));
                 if residence.is_none() {
                     touch_engine(&storage);
                 }
                 made = Some((info, ends, residence));
-                Box::new(move |out: &mut [f32]| core.process(out))
+                Box::new(Playing(core))
             },
             events,
         )?;
@@ -278,9 +295,42 @@ impl Engine {
         &self.shared
     }
 
-    /// What it turned out to be.
+    /// What it turned out to be when it was opened.
     pub fn info(&self) -> &EngineInfo {
         &self.shared.info
+    }
+
+    /// The same with the device as it is now: another one, perhaps, since the first was lost.
+    pub fn device_info(&self) -> EngineInfo {
+        let info = self.shared.info.clone();
+        #[cfg(feature = "device")]
+        if let Output::Stream(stream) = &*lock(&self.shared.output) {
+            let format = stream.device();
+            return EngineInfo {
+                backend: format.backend.as_str(),
+                device: format.device,
+                buffer_size: format.buffer_size,
+                ..info
+            };
+        }
+        info
+    }
+
+    /// Seconds on the engine clock at `ns` on [`monotonic_ns`]: of the frame that the device asks for at that moment,
+    /// with jitter filtered out and the drift between both clocks in it.
+    ///
+    /// Errors: `Closed`; `InvalidArgument` when the engine is offline, and so has no time of its own.
+    pub fn time_at(&self, ns: f64) -> Result<f64> {
+        self.shared.check_open()?;
+        #[cfg(feature = "device")]
+        if let Output::Stream(stream) = &*lock(&self.shared.output) {
+            return Ok(stream.frame_at(ns).unwrap_or(0.0) / f64::from(self.shared.info.sample_rate));
+        }
+        Err(Error::InvalidArgument(format!(
+            "timeAt() needs an engine whose clock runs by itself; this one's backend is '{}', whose clock goes on with \
+             render(), so {ns} ns of the system's mean nothing to it",
+            self.shared.info.backend
+        )))
     }
 
     /// Whether it has been closed.
@@ -476,6 +526,29 @@ impl Engine {
     }
 }
 
+/// Nanoseconds on the clock that [`Engine::time_at`] means: the system's monotonic one; 0 in a build without devices.
+pub fn monotonic_ns() -> f64 {
+    #[cfg(feature = "device")]
+    return crate::device::monotonic_ns() as f64;
+    #[cfg(not(feature = "device"))]
+    0.0
+}
+
+/// The engine as a device drives it.
+#[cfg(feature = "device")]
+struct Playing(Box<Core>);
+
+#[cfg(feature = "device")]
+impl crate::device::Renderer for Playing {
+    fn render(&mut self, out: &mut [f32]) {
+        self.0.process(out);
+    }
+
+    fn frame(&self) -> Option<u64> {
+        Some(self.0.frame())
+    }
+}
+
 fn config(options: &EngineOptions, info: &EngineInfo) -> EngineConfig {
     EngineConfig {
         sample_rate: info.sample_rate,
@@ -602,7 +675,11 @@ impl Shared {
 fn notice(event: crate::device::DeviceEvent) -> Notice {
     use crate::device::DeviceEvent;
     match event {
-        DeviceEvent::Xrun => Notice::Xrun,
+        DeviceEvent::Xrun { cause, frames } => Notice::Xrun { cause: cause.as_str(), frames },
+        DeviceEvent::Eased { effort } => Notice::Degraded(effort.level()),
+        DeviceEvent::Restored { format } => {
+            Notice::DeviceRestored { backend: format.backend.as_str(), device: format.device }
+        }
         DeviceEvent::Lost { message } => Notice::DeviceLost(message),
         DeviceEvent::RenderPanicked { message } => Notice::Error {
             code: "ERR_DEVICE",
@@ -611,8 +688,7 @@ fn notice(event: crate::device::DeviceEvent) -> Notice {
             ),
         },
         DeviceEvent::Demoted { message } => Notice::Error { code: "ERR_REALTIME_DENIED", message },
-        DeviceEvent::Changed { message } | DeviceEvent::Fault { message } => {
-            Notice::Error { code: "ERR_DEVICE", message }
-        }
+        DeviceEvent::Changed { message } => Notice::DeviceChanged(message),
+        DeviceEvent::Fault { message } => Notice::Error { code: "ERR_DEVICE", message },
     }
 }

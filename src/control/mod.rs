@@ -6,6 +6,7 @@
 
 mod calls;
 mod default_engine;
+mod devices;
 #[cfg(feature = "device")]
 mod doctor;
 mod engine;
@@ -29,9 +30,10 @@ mod tests;
 
 pub use calls::{BYTES, FLOATS, check_call};
 pub use default_engine::{close_all, default_engine};
+pub use devices::{DeviceInfo, devices};
 #[cfg(feature = "device")]
 pub use doctor::{Check, CheckStatus, DOCTOR_OPTIONS, DoctorOptions, Report, doctor};
-pub use engine::{Engine, EngineInfo, Notice};
+pub use engine::{Engine, EngineInfo, Notice, monotonic_ns};
 pub use error::{Error, ErrorKind, Result};
 pub use instrument::{Instrument, InstrumentInfo};
 pub use loading::{
@@ -42,7 +44,7 @@ pub use note_params::{NOTE_PARAMS, SENDS};
 pub use options::{EngineOptions, LATE_POLICIES, LOAD_OPTIONS, SamplerOptions, interpolation};
 pub use port::{NOTE_RESERVE, Port};
 pub use sampler::Sampler;
-pub use stats::{RealtimeInfo, Stats};
+pub use stats::{RealtimeInfo, Stats, XrunsBy};
 pub use value::Value;
 
 // What `node` passes on as it is.

@@ -3,6 +3,19 @@
 use crate::engine::EngineCounters;
 use crate::rt::counters::Distribution;
 
+/// Times that the device was not served, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct XrunsBy {
+    /// Rendering took longer than the block lasts.
+    pub overload: f64,
+    /// The audio thread was not woken in time.
+    pub scheduling: f64,
+    /// A disk was too slow.
+    pub disk: f64,
+    /// The device, its driver, or another client of its server.
+    pub device: f64,
+}
+
 /// Figures of one engine. Names and units as in index.d.ts.
 #[derive(Clone, Debug)]
 pub struct Stats {
@@ -12,6 +25,10 @@ pub struct Stats {
     pub callbacks: f64,
     /// Times that the device was not served.
     pub xruns: f64,
+    /// The same by cause.
+    pub xruns_by: XrunsBy,
+    /// How much less is done than asked for, 0..=2.
+    pub degraded: f64,
     /// Events whose time had passed.
     pub late_events: f64,
     /// Events lost to full queues and voices refused.
@@ -54,6 +71,8 @@ impl Stats {
             frames: engine.frames.load(),
             callbacks: 0.0,
             xruns: 0.0,
+            xruns_by: XrunsBy::default(),
+            degraded: 0.0,
             late_events: engine.late_events.get() as f64,
             dropped_events: (engine.dropped_events.get() + lost_in_lanes) as f64,
             silent_notes: engine.silent_notes.get() as f64,
@@ -72,9 +91,13 @@ impl Stats {
         };
         #[cfg(feature = "device")]
         if let Some(device) = device {
+            let [overload, scheduling, disk, other] =
+                [0, 1, 2, 3].map(|cause| device.xruns_by[cause].get() as f64);
             return Self {
                 callbacks: device.callbacks.get() as f64,
                 xruns: device.xruns.get() as f64,
+                xruns_by: XrunsBy { overload, scheduling, disk, device: other },
+                degraded: device.effort.load(),
                 load: device.load.load(),
                 load_peak: device.load_peak.load(),
                 callback: device.callback_us.snapshot(),

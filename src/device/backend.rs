@@ -16,7 +16,7 @@ pub enum Backend {
     Jack,
     /// PipeWire, natively. Not in this build: it would link a library that many machines lack.
     PipeWire,
-    /// PulseAudio by protocol. Not in this build.
+    /// A running PulseAudio, or PipeWire in its place, by protocol.
     PulseAudio,
     /// macOS.
     CoreAudio,
@@ -62,10 +62,10 @@ impl Backend {
     pub(crate) fn is_here(self) -> bool {
         match self {
             Backend::Auto | Backend::Clock => true,
-            Backend::Alsa | Backend::Jack => cfg!(target_os = "linux"),
+            Backend::Alsa | Backend::Jack | Backend::PulseAudio => cfg!(target_os = "linux"),
             Backend::CoreAudio => cfg!(target_os = "macos"),
             Backend::Wasapi => cfg!(windows),
-            Backend::PipeWire | Backend::PulseAudio => false,
+            Backend::PipeWire => false,
         }
     }
 
@@ -76,12 +76,8 @@ impl Backend {
         }
         let because = match self {
             Backend::PipeWire if cfg!(target_os = "linux") => {
-                "this build does not link libpipewire; PipeWire is reached as 'jack' (run the program \
-                 under pw-jack, or install pipewire-jack) or as 'alsa' (install pipewire-alsa)"
-            }
-            Backend::PulseAudio if cfg!(target_os = "linux") => {
-                "this build does not speak PulseAudio's protocol; PulseAudio is reached as 'alsa' (install \
-                 libasound2-plugins)"
+                "this build does not link libpipewire; PipeWire is reached as 'pulseaudio' (pipewire-pulse) or, \
+                 with less latency, as 'jack' (run the program under pw-jack, or install pipewire-jack)"
             }
             Backend::Jack => "this build has JACK on Linux only",
             Backend::CoreAudio => "it exists on macOS only",

@@ -13,8 +13,9 @@ pub(crate) struct Named {
 }
 
 /// Finds a device by id, by name, by part of a name or id, in this order and without regard to case but for
-/// the first. Errors: the message for `NoDevice`, with what there is and the nearest name.
-pub(crate) fn pick(devices: &[Named], wanted: &str) -> Result<usize, String> {
+/// the first. Errors: the message for `NoDevice`: what there is and the nearest name, or which devices the part
+/// is part of. `cards`: devices of the same name are one, as ALSA lists each card under many ids.
+pub(crate) fn pick(devices: &[Named], wanted: &str, cards: bool) -> Result<usize, String> {
     if let Some(index) = devices.iter().position(|device| device.id == wanted) {
         return Ok(index);
     }
@@ -23,19 +24,26 @@ pub(crate) fn pick(devices: &[Named], wanted: &str) -> Result<usize, String> {
     let part = |device: &Named| {
         device.name.to_lowercase().contains(&lower) || device.id.to_lowercase().contains(&lower)
     };
+    let one = |a: &Named, b: &Named| if cards { a.name == b.name } else { a.id == b.id };
     for matches in [&exact as &dyn Fn(&Named) -> bool, &part] {
-        // ALSA lists one card under many ids with the same name: the one that converts rate and channels
-        // is the one that opens.
-        let best = devices
-            .iter()
-            .enumerate()
-            .filter(|(_, device)| matches(device))
-            .min_by_key(|(index, device)| (rank(&device.id), *index));
-        if let Some((index, _)) = best
-            && !lower.is_empty()
-        {
-            return Ok(index);
+        let mut found: Vec<_> =
+            devices.iter().enumerate().filter(|(_, device)| !lower.is_empty() && matches(device)).collect();
+        // Of a card's ids the one that converts rate and channels is the one that opens.
+        found.sort_by_key(|(index, device)| (rank(&device.id), *index));
+        let Some((index, first)) = found.first() else { continue };
+        if found.iter().any(|(_, device)| !one(device, first)) {
+            let mut several: Vec<Named> = Vec::new();
+            for (_, device) in &found {
+                if several.iter().all(|named| !one(named, device)) {
+                    several.push((*device).clone());
+                }
+            }
+            return Err(format!(
+                "'{wanted}' is part of the names of several output devices: {}. Name one of them by its id",
+                listing(&several)
+            ));
         }
+        return Ok(*index);
     }
     let nearest = devices
         .iter()
@@ -83,6 +91,7 @@ fn distance(a: &str, b: &str) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chosen {
     pub sample_rate: u32,
+    pub channels: u16,
     pub sample_format: SampleFormat,
     /// Frames, where the device says what it takes.
     pub buffer_range: Option<(u32, u32)>,
@@ -102,45 +111,46 @@ const FORMATS: [SampleFormat; 10] = [
     SampleFormat::U8,
 ];
 
-/// Chooses among what a device offers. `rate`: `None` for the device's own: 48000 where it can, else 44100,
-/// else its highest.
+/// Rates that devices have, Hz, for choosing one that is not the one asked for.
+pub(crate) const RATES: [u32; 13] = [
+    8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000, 352_800, 384_000,
+];
+
+/// Chooses among what a device offers.
+///
+/// `channels`: or the fewest above it that the device has. `rate`: as it is where the device takes it, else the
+/// nearest above that it takes, else its highest; `None` for `own`, or 48000 where it can, else 44100, else its
+/// highest.
 pub(crate) fn config(
     ranges: &[SupportedStreamConfigRange],
     channels: u16,
     rate: Option<u32>,
+    own: Option<u32>,
 ) -> Result<Chosen, DeviceError> {
     let writable: Vec<_> = ranges.iter().filter(|r| FORMATS.contains(&r.sample_format())).collect();
-    let with_channels: Vec<_> = writable.iter().filter(|r| r.channels() == channels).collect();
-    if with_channels.is_empty() {
-        let mut counts: Vec<u16> = writable.iter().map(|r| r.channels()).collect();
-        counts.sort_unstable();
-        counts.dedup();
-        let counts: Vec<String> = counts.iter().map(u16::to_string).collect();
-        return Err(DeviceError::InvalidFormat(format!(
-            "the device has no {channels} output channels; it offers {}",
-            if counts.is_empty() { "nothing that can be written".to_owned() } else { counts.join(", ") }
-        )));
-    }
-    let takes = |rate: u32| with_channels.iter().any(|r| r.contains_rate(rate));
-    let highest = with_channels.iter().map(|r| r.max_sample_rate()).max().unwrap_or(48_000);
-    let rate = match rate {
-        Some(rate) if takes(rate) => rate,
-        Some(rate) => {
-            let mut offered: Vec<(u32, u32)> =
-                with_channels.iter().map(|r| (r.min_sample_rate(), r.max_sample_rate())).collect();
-            offered.sort_unstable();
-            offered.dedup();
-            let one =
-                |(min, max): &(u32, u32)| if min == max { min.to_string() } else { format!("{min}–{max}") };
-            let offered: Vec<String> = offered.iter().map(one).collect();
-            return Err(DeviceError::InvalidFormat(format!(
-                "the device cannot run at {rate} Hz; it offers {} Hz. Leave sampleRate out to take its own",
-                offered.join(", ")
-            )));
-        }
-        None => [48_000, 44_100].into_iter().find(|rate| takes(*rate)).unwrap_or(highest),
+    let Some(enough) = writable.iter().map(|r| r.channels()).filter(|n| *n >= channels).min() else {
+        let most = writable.iter().map(|r| r.channels()).max();
+        return Err(DeviceError::InvalidFormat(match most {
+            Some(most) => format!("channels: the device has {most}, and {channels} were asked for"),
+            None => "the device takes no format that can be written".to_owned(),
+        }));
     };
-    let best = with_channels
+    let ranges: Vec<_> = writable.into_iter().filter(|r| r.channels() == enough).collect();
+    let takes = |rate: &u32| ranges.iter().any(|r| r.contains_rate(*rate));
+    let ends = || ranges.iter().flat_map(|r| [r.min_sample_rate(), r.max_sample_rate()]);
+    let highest = ends().max().unwrap_or(48_000);
+    let rate = match rate {
+        Some(rate) if takes(&rate) => rate,
+        Some(rate) => RATES
+            .into_iter()
+            .filter(takes)
+            .chain(ends())
+            .filter(|offered| *offered > rate)
+            .min()
+            .unwrap_or(highest),
+        None => own.into_iter().chain([48_000, 44_100]).find(takes).unwrap_or(highest),
+    };
+    let best = ranges
         .iter()
         .filter(|r| r.contains_rate(rate))
         .min_by_key(|r| FORMATS.iter().position(|format| *format == r.sample_format()))
@@ -149,7 +159,7 @@ pub(crate) fn config(
         SupportedBufferSize::Range { min, max } => Some((*min, *max)),
         SupportedBufferSize::Unknown => None,
     };
-    Ok(Chosen { sample_rate: rate, sample_format: best.sample_format(), buffer_range })
+    Ok(Chosen { sample_rate: rate, channels: enough, sample_format: best.sample_format(), buffer_range })
 }
 
 /// Buffer sizes to try in turn: what was asked for inside the range, then doubled, since some devices have
@@ -190,21 +200,37 @@ mod tests {
             ("hw:CARD=PCH,DEV=0", 1),
             ("HDA Intel PCH, ALC257 Analog", 2), // of the same name, the one that converts
             ("hda intel", 2),
+            ("PCH,DEV=0", 2),
             ("scarlett", 3),
             ("DEFAULT", 0),
         ] {
-            assert_eq!(pick(&devices, wanted), Ok(index), "{wanted}");
+            assert_eq!(pick(&devices, wanted, true), Ok(index), "{wanted}");
         }
     }
 
     #[test]
     fn an_unknown_device_is_met_with_the_nearest_and_the_list() {
-        let message = pick(&card(), "Scarlet 2i4 USB").unwrap_err();
+        let message = pick(&card(), "Scarlet 2i4 USB", true).unwrap_err();
         assert!(message.contains("'Scarlet 2i4 USB'"), "{message}");
         assert!(message.contains("Did you mean 'Scarlett 2i2 USB'?"), "{message}");
         assert!(message.contains("'default' (Default Audio Device)"), "{message}");
-        assert_eq!(pick(&[], "x").unwrap_err(), "there is no output device 'x'. Found: none");
-        assert!(pick(&card(), "").is_err());
+        assert_eq!(pick(&[], "x", true).unwrap_err(), "there is no output device 'x'. Found: none");
+        assert!(pick(&card(), "", true).is_err());
+    }
+
+    #[test]
+    fn part_of_several_names_is_an_error_that_lists_them() {
+        let message = pick(&card(), "CARD=", true).unwrap_err();
+        for part in ["'CARD='", "several", "plughw:CARD=PCH,DEV=0", "(Scarlett 2i2 USB)", "Name one"] {
+            assert!(message.contains(part), "{part} is not in {message}");
+        }
+        assert!(!message.contains("'hw:CARD=PCH"), "one id a card: {message}");
+        let two = [named("a", "Speakers"), named("b", "Speakers (HDMI)")];
+        assert_eq!(pick(&two, "speakers", false), Ok(0), "a whole name is no part");
+        let twins = [named("null.1", "Null Output"), named("null.2", "Null Output")];
+        assert_eq!(pick(&twins, "Null Output", true), Ok(0), "one card");
+        assert!(pick(&twins, "Null Output", false).unwrap_err().contains("'null.2'"), "two sinks");
+        assert_eq!(pick(&twins, "null.2", false), Ok(1));
     }
 
     #[test]
@@ -228,27 +254,43 @@ mod tests {
         ];
         let expect = |rate, format| Chosen {
             sample_rate: rate,
+            channels: 2,
             sample_format: format,
             buffer_range: Some((32, 4096)),
         };
-        assert_eq!(config(&ranges, 2, None), Ok(expect(48_000, SampleFormat::F32)));
-        assert_eq!(config(&ranges, 2, Some(192_000)), Ok(expect(192_000, SampleFormat::I16)));
-        assert_eq!(config(&ranges, 1, None), Ok(expect(8_000, SampleFormat::F32)));
+        assert_eq!(config(&ranges, 2, None, None), Ok(expect(48_000, SampleFormat::F32)));
+        assert_eq!(config(&ranges, 2, Some(192_000), None), Ok(expect(192_000, SampleFormat::I16)));
+        assert_eq!(config(&ranges, 2, None, Some(96_000)), Ok(expect(96_000, SampleFormat::F32)));
+        let mono = config(&ranges, 1, None, Some(96_000)).unwrap();
+        assert_eq!((mono.channels, mono.sample_rate), (1, 8_000));
     }
 
     #[test]
-    fn a_refused_format_says_what_there_is() {
+    fn a_rate_that_the_device_has_not_is_the_next_one_up() {
         let ranges =
             [range(2, (44_100, 44_100), SampleFormat::F32), range(2, (48_000, 96_000), SampleFormat::F32)];
-        let DeviceError::InvalidFormat(message) = config(&ranges, 2, Some(22_050)).unwrap_err() else {
+        for (asked, found) in [(22_050, 44_100), (45_000, 48_000), (88_200, 88_200), (192_000, 96_000)] {
+            assert_eq!(config(&ranges, 2, Some(asked), None).unwrap().sample_rate, found, "{asked}");
+        }
+        assert_eq!(
+            config(&[range(2, (50_000, 50_000), SampleFormat::F32)], 2, Some(48_000), None)
+                .unwrap()
+                .sample_rate,
+            50_000
+        );
+    }
+
+    #[test]
+    fn more_channels_than_asked_for_will_do_and_fewer_will_not() {
+        let ranges =
+            [range(18, (48_000, 48_000), SampleFormat::I32), range(8, (48_000, 48_000), SampleFormat::I32)];
+        assert_eq!(config(&ranges, 2, None, None).unwrap().channels, 8);
+        assert_eq!(config(&ranges, 9, None, None).unwrap().channels, 18);
+        let DeviceError::InvalidFormat(message) = config(&ranges, 19, None, None).unwrap_err() else {
             panic!("not InvalidFormat")
         };
-        assert!(message.contains("22050 Hz") && message.contains("44100, 48000–96000 Hz"), "{message}");
-        let DeviceError::InvalidFormat(message) = config(&ranges, 6, None).unwrap_err() else {
-            panic!("not InvalidFormat")
-        };
-        assert!(message.contains("no 6 output channels") && message.contains("offers 2"), "{message}");
-        assert!(config(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)], 2, None).is_err());
+        assert_eq!(message, "channels: the device has 18, and 19 were asked for");
+        assert!(config(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)], 2, None, None).is_err());
     }
 
     #[test]

@@ -14,7 +14,8 @@ use std::{
 };
 
 use super::{
-    callback::{Callback, Shared},
+    adapt::Shape,
+    callback::{Callback, Drive},
     time::{frames_to_ns, now_ns, sleep_until},
 };
 
@@ -39,20 +40,24 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Starts the thread. Errors: the system has none to spare.
+    /// Starts the thread. `since`: where on the wall clock the first block begins, in place of a device that
+    /// was there until then. Errors: the system has no thread to spare.
     pub fn start(
         mut callback: Callback,
-        shared: Arc<Shared>,
-        rate: u32,
-        channels: u16,
+        drive: Arc<Drive>,
+        shape: Shape,
         block_frames: u32,
+        since: Option<u64>,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        let mut out = vec![0.0f32; block_frames as usize * usize::from(channels)];
-        let mut grid = Grid::new(rate, u64::from(block_frames));
+        let mut out = vec![0.0f32; block_frames as usize * usize::from(shape.channels)];
+        let mut grid = Grid::new(shape.rate, u64::from(block_frames));
         let thread = std::thread::Builder::new().name("ictus-clock".to_owned()).spawn(move || {
-            grid.start(now_ns());
+            match since {
+                Some(since) => grid.take_over(since, now_ns()),
+                None => grid.start(now_ns()),
+            }
             while !stopped.load(Ordering::Acquire) {
                 let now = now_ns();
                 let due = grid.due();
@@ -60,9 +65,8 @@ impl Clock {
                     sleep_until(due.min(now + MAX_NAP_NS));
                     continue;
                 }
-                if grid.was_missed(now) {
-                    shared.counters.xruns.add(1);
-                    shared.signals.xrun();
+                if grid.was_missed(now) && drive.is_active() {
+                    drive.shared.xrun(now, shape.rate, Some(now - due));
                 }
                 let due = grid.due(); // a new grid has a new deadline
                 callback.run(&mut out, block_frames as usize, Some(due));
@@ -109,6 +113,14 @@ impl Grid {
     fn start(&mut self, now_ns: u64) {
         self.origin_ns = now_ns;
         self.frame = 0;
+    }
+
+    /// Begins where another driver ended, in the past: what was missed is caught up with, if it is not too
+    /// much, and is no xrun of this one.
+    fn take_over(&mut self, since_ns: u64, now_ns: u64) {
+        let behind = now_ns.saturating_sub(since_ns);
+        self.start(if behind > MAX_BEHIND_NS { now_ns } else { since_ns });
+        self.late = true;
     }
 
     /// When the next block is due.
@@ -184,5 +196,20 @@ mod tests {
         assert!(grid.was_missed(woke));
         assert_eq!(grid.due(), woke);
         assert!(!grid.was_missed(woke));
+    }
+
+    #[test]
+    fn what_was_missed_before_it_took_over_is_caught_up_with_and_is_no_xrun() {
+        let mut grid = Grid::new(48_000, 480);
+        grid.take_over(5_000_000_000, 5_035_000_000);
+        let mut blocks = 0;
+        while grid.due() <= 5_035_000_000 {
+            assert!(!grid.was_missed(5_035_000_000));
+            grid.advance();
+            blocks += 1;
+        }
+        assert_eq!(blocks, 4, "at 0, 10, 20 and 30 ms");
+        grid.take_over(5_000_000_000, 9_000_000_000);
+        assert_eq!(grid.due(), 9_000_000_000, "four seconds are too much");
     }
 }

@@ -12,18 +12,25 @@ use std::{
     any::Any,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     thread::{JoinHandle, Thread},
     time::{Duration, Instant},
 };
 
+use super::{Effort, Format};
+
 /// A fact about a running stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceEvent {
-    /// The device was not served in time, at least once since the last of these events.
-    Xrun,
+    /// The device was not served in time for this reason, at least once since the last of these events.
+    Xrun {
+        /// Why.
+        cause: XrunCause,
+        /// How many frames were missed, as far as that is known: 0 where it is not.
+        frames: u64,
+    },
     /// The render closure panicked. From here on the stream is silent; `message` is the panic's.
     RenderPanicked {
         /// The panic's own words.
@@ -44,18 +51,59 @@ pub enum DeviceEvent {
         /// As the host tells it.
         message: String,
     },
-    /// The device or its server is gone, or has asked for nothing for seconds. Sent once; the stream is to
-    /// be closed.
+    /// The renderer has too much to do, and was told to do less; or all of it again.
+    Eased {
+        /// How much.
+        effort: Effort,
+    },
+    /// The device or its server is gone, or has asked for nothing for seconds. The clock goes on without it,
+    /// and it is being looked for. Sent once a loss.
     Lost {
         /// As the host tells it.
         message: String,
     },
+    /// A device is there again, this one.
+    Restored {
+        /// What it is; the rate and the channels are as before.
+        format: Format,
+    },
+}
+
+/// Why a device was not served in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum XrunCause {
+    /// Rendering took longer than the block lasts.
+    Overload,
+    /// The kernel did not wake the audio thread in time.
+    Scheduling,
+    /// A disk was slower than the sound that streams from it. Not this room's: the engine knows.
+    Disk,
+    /// Somebody else: the device, its driver, another client of its server.
+    Device,
+}
+
+impl XrunCause {
+    /// In the order in which they are counted.
+    pub const ALL: [Self; 4] = [Self::Overload, Self::Scheduling, Self::Disk, Self::Device];
+
+    /// The name in the public API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overload => "overload",
+            Self::Scheduling => "scheduling",
+            Self::Disk => "disk",
+            Self::Device => "device",
+        }
+    }
 }
 
 /// Receives the events of one stream, on that stream's reporter thread, one at a time.
 pub type Events = Arc<dyn Fn(DeviceEvent) + Send + Sync>;
 
-const XRUN: u32 = 1;
+/// One bit for each cause, in the order of [`XrunCause::ALL`].
+const XRUN: u32 = 1 << 16;
+const EASED: u32 = 1 << 7;
+const RESTORED: u32 = 1 << 8;
 const PANICKED: u32 = 1 << 1;
 const DEMOTED: u32 = 1 << 2;
 const CHANGED: u32 = 1 << 3;
@@ -84,10 +132,12 @@ pub(crate) struct Signals {
     panic: Slot<Box<dyn Any + Send>>,
     changed: Slot<String>,
     fault: Slot<String>,
-    lost: Slot<String>,
-    /// Kept after the event, for `open`, which may still be waiting for the first callback.
-    is_lost: AtomicBool,
-    last_fault_ns: std::sync::atomic::AtomicU64,
+    restored: Slot<Format>,
+    /// Frames missed since they were last told, by cause.
+    missed: [AtomicU64; 4],
+    /// [`Effort::level`].
+    effort: AtomicU32,
+    last_fault_ns: AtomicU64,
     reporter: OnceLock<Thread>,
 }
 
@@ -101,8 +151,21 @@ impl Signals {
     }
 
     /// Audio or server thread.
-    pub fn xrun(&self) {
-        self.raise(XRUN);
+    pub fn xrun(&self, cause: XrunCause, frames: u64) {
+        self.missed[cause as usize].fetch_add(frames, Ordering::Relaxed);
+        self.raise(XRUN << cause as u32);
+    }
+
+    /// Audio thread.
+    pub fn eased(&self, effort: Effort) {
+        self.effort.store(u32::from(effort.level()), Ordering::Relaxed);
+        self.raise(EASED);
+    }
+
+    /// Whoever has brought a device back.
+    pub fn restored(&self, format: Format) {
+        put(&self.restored, format);
+        self.raise(RESTORED);
     }
 
     /// Audio thread. Takes the payload over, so that it is not freed there (RT-3).
@@ -132,40 +195,60 @@ impl Signals {
         }
     }
 
-    /// Whatever thread the host reports errors on. Only the first one counts.
-    pub fn lost(&self, message: String) {
-        if !self.is_lost.swap(true, Ordering::AcqRel) {
-            put(&self.lost, message);
-            self.raise(LOST);
-        }
-    }
-
-    /// Whether the device has gone.
-    pub fn is_lost(&self) -> bool {
-        self.is_lost.load(Ordering::Acquire)
+    /// Whatever thread the host reports errors on: the active drive's device is gone.
+    pub fn lost(&self) {
+        self.raise(LOST);
     }
 
     /// What the host said last, for an error message of `open`.
     pub fn last_words(&self) -> Option<String> {
-        take(&self.lost).or_else(|| take(&self.fault))
+        take(&self.fault)
     }
 
-    /// Tells what has happened since, in the order from harmless to final. `demotion` words a demotion.
-    fn tell(&self, bits: u32, events: &Events, demotion: &dyn Fn() -> String) {
+    /// Tells what has happened since, in the order from harmless to final. `lost` deals with the loss of a
+    /// device and words it, `None` where it was told already; `demotion` words a demotion.
+    fn tell(&self, bits: u32, events: &Events, ask: &mut Questions) {
         let said = |slot: &Slot<String>| take(slot).unwrap_or_else(|| "no details".to_owned());
-        for (bit, event) in [
-            (XRUN, &(|| DeviceEvent::Xrun) as &dyn Fn() -> DeviceEvent),
-            (CHANGED, &|| DeviceEvent::Changed { message: said(&self.changed) }),
-            (FAULT, &|| DeviceEvent::Fault { message: said(&self.fault) }),
-            (DEMOTED, &|| DeviceEvent::Demoted { message: demotion() }),
-            (PANICKED, &|| DeviceEvent::RenderPanicked { message: panic_message(take(&self.panic)) }),
-            (LOST, &|| DeviceEvent::Lost { message: said(&self.lost) }),
-        ] {
-            if bits & bit != 0 {
-                let event = event();
-                // A closure that panics loses its own event, not the ones after it.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| events(event)));
+        let tell = |event: DeviceEvent| {
+            // A closure that panics loses its own event, not the ones after it.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| events(event)));
+        };
+        for cause in XrunCause::ALL {
+            if bits & (XRUN << cause as u32) != 0 {
+                let frames = self.missed[cause as usize].swap(0, Ordering::Relaxed);
+                tell(DeviceEvent::Xrun { cause, frames });
             }
+        }
+        if bits & EASED != 0 {
+            let effort = match self.effort.load(Ordering::Relaxed) {
+                0 => Effort::Full,
+                1 => Effort::Cheaper,
+                _ => Effort::Fewer,
+            };
+            tell(DeviceEvent::Eased { effort });
+        }
+        if bits & CHANGED != 0 {
+            tell(DeviceEvent::Changed { message: said(&self.changed) });
+        }
+        if bits & FAULT != 0 {
+            tell(DeviceEvent::Fault { message: said(&self.fault) });
+        }
+        if bits & DEMOTED != 0 {
+            tell(DeviceEvent::Demoted { message: (ask.demotion)() });
+        }
+        if bits & PANICKED != 0 {
+            tell(DeviceEvent::RenderPanicked { message: panic_message(take(&self.panic)) });
+        }
+        // Of a device that came and went since the last look, the coming is told first.
+        if bits & RESTORED != 0
+            && let Some(format) = take(&self.restored)
+        {
+            tell(DeviceEvent::Restored { format });
+        }
+        if bits & LOST != 0
+            && let Some(message) = (ask.lost)()
+        {
+            tell(DeviceEvent::Lost { message });
         }
     }
 }
@@ -181,10 +264,19 @@ fn panic_message(payload: Option<Box<dyn Any + Send>>) -> String {
     }
 }
 
+/// Looks without progress after the machine has slept.
+const PATIENCE_AFTER_SLEEP: u32 = 2;
+
 /// What the reporter asks the stream.
 pub(crate) struct Questions {
     /// Words a demotion.
     pub demotion: Box<dyn Fn() -> String + Send>,
+    /// Deals with the loss of the device that renders, and words it; `None` if there is nothing to tell.
+    pub lost: Box<dyn FnMut() -> Option<String> + Send>,
+    /// Nothing has been rendered for this many s.
+    pub stuck: Box<dyn Fn(u64) + Send>,
+    /// ns that the machine has slept since it was started.
+    pub slept: Box<dyn Fn() -> u64 + Send>,
     /// Callbacks finished so far.
     pub progress: Box<dyn Fn() -> u64 + Send>,
     /// How often to look at the progress.
@@ -202,25 +294,35 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// Starts it. Errors: the system has no thread to spare.
-    pub fn start(signals: Arc<Signals>, events: Events, ask: Questions) -> std::io::Result<Self> {
+    pub fn start(signals: Arc<Signals>, events: Events, mut ask: Questions) -> std::io::Result<Self> {
         let theirs = signals.clone();
         let thread = std::thread::Builder::new().name("ictus-events".to_owned()).spawn(move || {
             let (mut progress, mut looked, mut idle) = ((ask.progress)(), Instant::now(), 0);
+            let (mut slept, mut patience) = ((ask.slept)(), ask.patience);
             loop {
                 // Acquire: pairs with the Release of `raise`.
                 let bits = theirs.bits.swap(0, Ordering::Acquire);
-                theirs.tell(bits, &events, &ask.demotion);
+                theirs.tell(bits, &events, &mut ask);
                 if bits & STOP != 0 {
                     return;
                 }
                 if looked.elapsed() >= ask.tick {
                     looked = Instant::now();
                     let now = (ask.progress)();
-                    idle = if now == progress { idle + 1 } else { 0 };
+                    if now != progress {
+                        (idle, patience) = (0, ask.patience);
+                    } else {
+                        idle += 1;
+                    }
                     progress = now;
-                    if idle >= ask.patience {
-                        let seconds = (ask.tick * ask.patience).as_secs();
-                        theirs.lost(format!("no block has been rendered for {seconds} s"));
+                    let before = std::mem::replace(&mut slept, (ask.slept)());
+                    if slept.saturating_sub(before) > 1_000_000_000 {
+                        // A device that is well goes on when the machine wakes up; one that is not is not
+                        // waited for as long.
+                        (idle, patience) = (0, PATIENCE_AFTER_SLEEP.min(ask.patience));
+                    }
+                    if idle >= patience {
+                        (ask.stuck)((ask.tick * patience).as_secs());
                     }
                 } else if bits == 0 {
                     std::thread::park_timeout(ask.tick);
@@ -254,23 +356,44 @@ mod tests {
     fn questions(tick_ms: u64) -> Questions {
         Questions {
             demotion: Box::new(|| "spun".to_owned()),
+            lost: {
+                let mut message = Some("gone".to_owned());
+                Box::new(move || message.take())
+            },
+            stuck: Box::new(|_| ()),
+            slept: Box::new(|| 0),
             progress: Box::new(|| 7),
             tick: Duration::from_millis(tick_ms),
             patience: 3,
         }
     }
 
-    #[test]
-    fn a_stream_that_renders_nothing_any_more_is_lost_once() {
+    /// How many looks it takes until a stream that renders nothing is called stuck; `slept` is asked once a look.
+    fn looks(slept: impl Fn(u32) -> u64 + Send + 'static) -> u32 {
         let (send, told) = std::sync::mpsc::channel();
-        let send = Mutex::new(send);
-        let events: Events = Arc::new(move |event| send.lock().unwrap().send(event).unwrap());
-        let reporter = Reporter::start(Arc::default(), events, questions(5)).unwrap();
-        let message = "no block has been rendered for 0 s".to_owned();
-        assert_eq!(told.recv(), Ok(DeviceEvent::Lost { message }));
-        std::thread::sleep(Duration::from_millis(50));
+        let looks = Arc::new(AtomicU32::new(0));
+        let theirs = looks.clone();
+        let ask = Questions {
+            stuck: Box::new(move |_| {
+                let _ = send.send(());
+            }),
+            slept: Box::new(move || slept(theirs.fetch_add(1, Ordering::SeqCst))),
+            patience: 5,
+            ..questions(5)
+        };
+        let reporter = Reporter::start(Arc::default(), Arc::new(|_| {}), ask).unwrap();
+        told.recv().expect("it is told");
+        let n = looks.load(Ordering::SeqCst);
         drop(reporter);
-        assert!(told.recv().is_err(), "it is told once");
+        n - 1 // the first is before the first look
+    }
+
+    #[test]
+    fn a_stream_that_renders_nothing_any_more_is_stuck() {
+        assert_eq!(looks(|_| 0), 5);
+        // The machine slept for an hour before the third look: two more, and it is enough.
+        assert_eq!(looks(|look| if look < 3 { 0 } else { 3_600_000_000_000 }), 5);
+        assert_eq!(looks(|look| if look < 1 { 0 } else { 3_600_000_000_000 }), 3);
     }
 
     fn collect(raise: impl FnOnce(&Signals)) -> Vec<DeviceEvent> {
@@ -291,15 +414,20 @@ mod tests {
     #[test]
     fn everything_raised_before_the_end_is_told_before_the_end() {
         let events = collect(|signals| {
-            signals.lost("gone".to_owned());
-            signals.lost("gone again".to_owned());
+            signals.lost();
+            signals.lost();
+            signals.eased(Effort::Fewer);
             signals.demoted();
             signals.changed("headphones".to_owned());
             signals.panicked(Box::new("index out of bounds"));
-            signals.xrun();
+            signals.xrun(XrunCause::Overload, 40);
+            signals.xrun(XrunCause::Overload, 2);
+            signals.xrun(XrunCause::Device, 0);
         });
         for expected in [
-            DeviceEvent::Xrun,
+            DeviceEvent::Xrun { cause: XrunCause::Overload, frames: 42 },
+            DeviceEvent::Xrun { cause: XrunCause::Device, frames: 0 },
+            DeviceEvent::Eased { effort: Effort::Fewer },
             DeviceEvent::Changed { message: "headphones".to_owned() },
             DeviceEvent::Demoted { message: "spun".to_owned() },
             DeviceEvent::RenderPanicked { message: "index out of bounds".to_owned() },
@@ -307,7 +435,7 @@ mod tests {
         ] {
             assert_eq!(events.iter().filter(|event| **event == expected).count(), 1, "{events:?}");
         }
-        assert_eq!(events.len(), 5, "{events:?}");
+        assert_eq!(events.len(), 7, "{events:?}");
     }
 
     #[test]
@@ -330,7 +458,7 @@ mod tests {
             signals.clone(),
             Arc::new(move |event| {
                 theirs.fetch_add(1, Ordering::SeqCst);
-                if event == DeviceEvent::Xrun {
+                if matches!(event, DeviceEvent::Xrun { .. }) {
                     crate::device::quiet::set_rendering(true); // keep the test's own output clean
                     panic!("mine");
                 }
@@ -338,8 +466,8 @@ mod tests {
             questions(60_000),
         )
         .unwrap();
-        signals.xrun();
-        signals.lost(String::new());
+        signals.xrun(XrunCause::Device, 1);
+        signals.lost();
         drop(reporter);
         assert_eq!(told.load(Ordering::SeqCst), 2);
     }

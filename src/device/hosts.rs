@@ -18,9 +18,12 @@ use cpal::{
     traits::{DeviceTrait, HostTrait, StreamTrait},
 };
 
+#[cfg(target_os = "linux")]
+use super::pulse;
 use super::{
-    Backend, DeviceError, Format, RealtimeRequest, Request,
-    callback::{Callback, ErrorWatch, Shared},
+    Backend, DeviceError, Format, Request,
+    adapt::Shape,
+    callback::{Callback, Drive, ErrorWatch, Terms},
     choose::{self, Named},
     quiet, time,
 };
@@ -52,8 +55,15 @@ pub struct DeviceInfo {
 
 /// A stream that has been built and does not run yet.
 pub(crate) struct Connected {
-    pub stream: cpal::Stream,
+    pub built: Built,
     pub format: Format,
+}
+
+/// By whom.
+pub(crate) enum Built {
+    Cpal(cpal::Stream),
+    #[cfg(target_os = "linux")]
+    Pulse(Box<pulse::Waiting>),
 }
 
 /// Finds, agrees, builds; the closures are in place, nothing runs. `buffer`: frames to ask for.
@@ -61,14 +71,18 @@ pub(crate) fn connect(
     backend: Backend,
     request: &Request,
     buffer: u32,
-    shared: &Arc<Shared>,
+    drive: &Arc<Drive>,
 ) -> Result<Connected, DeviceError> {
     let (send, receive) = mpsc::channel();
-    let (request, shared) = (request.clone(), shared.clone());
+    let (request, drive) = (request.clone(), drive.clone());
     std::thread::Builder::new()
         .name("ictus-connect".to_owned())
         .spawn(move || {
-            let _ = send.send(connect_here(backend, &request, buffer, &shared));
+            let _ = send.send(match backend {
+                #[cfg(target_os = "linux")]
+                Backend::PulseAudio => connect_pulse(&request, buffer, &drive),
+                _ => connect_here(backend, &request, buffer, &drive),
+            });
         })
         .map_err(|error| DeviceError::Refused(format!("the system has no thread to spare: {error}")))?;
     match receive.recv_timeout(CONNECT) {
@@ -84,11 +98,54 @@ pub(crate) fn connect(
     }
 }
 
+/// What is rendered for a device of this rate: what was asked for, or the same.
+fn terms(backend: Backend, request: &Request, device: Shape) -> Terms {
+    let rate = request.sample_rate.unwrap_or(device.rate);
+    let rendered = Shape { rate, channels: request.channels };
+    Terms { rendered, device, realtime: request.realtime, servers_thread: backend.owns_thread() }
+}
+
+/// The format as the renderer sees it. `buffer`: frames of the device.
+fn agreed(backend: Backend, device: String, terms: &Terms, buffer: u32) -> Format {
+    let ratio = f64::from(terms.rendered.rate) / f64::from(terms.device.rate);
+    Format {
+        backend,
+        device,
+        sample_rate: terms.rendered.rate,
+        device_rate: terms.device.rate,
+        buffer_size: ((f64::from(buffer) * ratio).round() as u32).max(1),
+        channels: terms.rendered.channels,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn connect_pulse(request: &Request, buffer: u32, drive: &Arc<Drive>) -> Result<Connected, DeviceError> {
+    if request.channels > pulse::MAX_CHANNELS {
+        return Err(DeviceError::InvalidFormat(format!(
+            "channels must be 1 to {} with backend 'pulseaudio', got {}",
+            pulse::MAX_CHANNELS,
+            request.channels
+        )));
+    }
+    let wanted = pulse::Wanted {
+        device: request.device.as_deref(),
+        channels: request.channels,
+        buffer,
+        real: request.backend == Backend::Auto,
+    };
+    let agree = |rate: u32| terms(Backend::PulseAudio, request, Shape { rate, channels: request.channels });
+    let (waiting, found) = pulse::connect(&wanted, drive, |rate| {
+        Callback::new(drive.clone(), agree(rate)).map_err(DeviceError::InvalidFormat)
+    })?;
+    let format = agreed(Backend::PulseAudio, found.device, &agree(found.rate), found.buffer);
+    Ok(Connected { built: Built::Pulse(Box::new(waiting)), format })
+}
+
 fn connect_here(
     backend: Backend,
     request: &Request,
     buffer: u32,
-    shared: &Arc<Shared>,
+    drive: &Arc<Drive>,
 ) -> Result<Connected, DeviceError> {
     let host = host(backend)?;
     let device = match &request.device {
@@ -102,16 +159,13 @@ fn connect_here(
         Ok(ranges) => ranges.collect(),
         Err(error) => return Err(failed(backend, &host, &names, &error)),
     };
-    if backend == Backend::Jack
-        && let (Some(rate), Some(server)) = (request.sample_rate, ranges.first().map(|r| r.max_sample_rate()))
-        && rate != server
-    {
-        return Err(DeviceError::InvalidFormat(format!(
-            "the JACK server runs at {server} Hz, so sampleRate {rate} cannot be had; leave sampleRate out, or \
-             restart the server with `-r {rate}`"
-        )));
-    }
-    let chosen = choose::config(&ranges, request.channels, request.sample_rate)?;
+    // What ALSA calls a default configuration is a guess of cpal's.
+    let own = match backend {
+        Backend::Alsa => None,
+        _ => device.default_output_config().ok().map(|config| config.sample_rate()),
+    };
+    let chosen = choose::config(&ranges, request.channels, request.sample_rate, own)?;
+    let terms = terms(backend, request, Shape { rate: chosen.sample_rate, channels: chosen.channels });
     let sizes = match backend {
         Backend::Jack => vec![BufferSize::Default], // the server's
         _ => choose::buffers(buffer, chosen.buffer_range)
@@ -123,9 +177,9 @@ fn connect_here(
     let mut sizes = VecDeque::from(sizes);
     let (mut refused, mut corrected) = (None, false);
     while let Some(buffer_size) = sizes.pop_front() {
-        let config =
-            StreamConfig { channels: request.channels, sample_rate: chosen.sample_rate, buffer_size };
-        match build(backend, &device, config, chosen.sample_format, request.realtime, shared) {
+        let config = StreamConfig { channels: chosen.channels, sample_rate: chosen.sample_rate, buffer_size };
+        let callback = Callback::new(drive.clone(), terms).map_err(DeviceError::InvalidFormat)?;
+        match build(backend, &device, config, chosen.sample_format, callback, drive) {
             Ok(stream) => {
                 let asked = match buffer_size {
                     BufferSize::Fixed(frames) => frames,
@@ -141,14 +195,8 @@ fn connect_here(
                     continue;
                 }
                 let device = if backend == Backend::Alsa { names.id } else { names.name };
-                let format = Format {
-                    backend,
-                    device,
-                    sample_rate: chosen.sample_rate,
-                    buffer_size: got,
-                    channels: request.channels,
-                };
-                return Ok(Connected { stream, format });
+                let format = agreed(backend, device, &terms, got);
+                return Ok(Connected { built: Built::Cpal(stream), format });
             }
             Err(error) if error.kind() == ErrorKind::UnsupportedConfig => refused = Some(error),
             Err(error) => return Err(failed(backend, &host, &names, &error)),
@@ -164,17 +212,17 @@ fn build(
     device: &cpal::Device,
     config: StreamConfig,
     sample_format: SampleFormat,
-    realtime: Option<RealtimeRequest>,
-    shared: &Arc<Shared>,
+    mut callback: Callback,
+    drive: &Arc<Drive>,
 ) -> Result<cpal::Stream, cpal::Error> {
     let channels = usize::from(config.channels);
-    let mut callback = Callback::new(shared.clone(), config.sample_rate, realtime, backend.owns_thread());
     let scratch_len = if sample_format == SampleFormat::F32 { 0 } else { SCRATCH_FRAMES * channels };
     let mut scratch = vec![0.0f32; scratch_len];
-    let ours = shared.clone();
+    let ours = drive.clone();
+    let added = callback.added_latency_s();
     let data = move |data: &mut cpal::Data, info: &cpal::OutputCallbackInfo| {
         let at = info.timestamp();
-        ours.latency_s.store(at.playback.duration_since(at.callback).as_secs_f64());
+        ours.set_latency(at.playback.duration_since(at.callback).as_secs_f64(), added);
         match sample_format {
             SampleFormat::F32 => {
                 if let Some(out) = data.as_slice_mut::<f32>() {
@@ -193,25 +241,22 @@ fn build(
             _ => {} // `choose` offers no other; cpal has filled the block with silence
         }
     };
-    let theirs = shared.clone();
-    let mut watch = ErrorWatch::new(shared.clone());
+    let (theirs, rate) = (drive.clone(), config.sample_rate);
+    let mut watch = ErrorWatch::new(drive.clone());
     let errors = move |error: cpal::Error| match error.kind() {
         // On ALSA this is the audio thread; cpal's xruns carry no message, so nothing is freed here.
-        ErrorKind::Xrun => {
-            theirs.counters.xruns.add(1);
-            theirs.signals.xrun();
-        }
+        ErrorKind::Xrun => theirs.xrun(rate),
         ErrorKind::RealtimeDenied => {} // we ask ourselves
-        ErrorKind::DeviceChanged => theirs.signals.changed(error.to_string()),
+        ErrorKind::DeviceChanged => theirs.shared.signals.changed(error.to_string()),
         ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated | ErrorKind::HostUnavailable => {
-            theirs.signals.lost(error.to_string());
+            theirs.lose(error.to_string());
         }
         _ => {
             let now = time::now_ns();
             if watch.error(now) {
-                theirs.signals.lost(format!("the device reports nothing but errors: {error}"));
+                theirs.lose(format!("the device reports nothing but errors: {error}"));
             } else {
-                theirs.signals.fault(now, || error.to_string());
+                theirs.shared.signals.fault(now, || error.to_string());
             }
         }
     };
@@ -228,8 +273,8 @@ fn converted<T: SizedSample + FromSample<f32>>(
     channels: usize,
 ) {
     let Some(out) = data.as_slice_mut::<T>() else { return };
-    let begun = callback.begin(None);
     let frames = out.len() / channels;
+    let begun = callback.begin(frames, None);
     for piece in out.chunks_mut(scratch.len().max(1)) {
         let values = &mut scratch[..piece.len()];
         callback.fill(values);
@@ -319,7 +364,7 @@ fn find(backend: Backend, host: &cpal::Host, wanted: &str) -> Result<cpal::Devic
         return Err(DeviceError::NoDevice(no_device(backend, host)));
     }
     let names: Vec<Named> = found.iter().map(|(_, named)| named.clone()).collect();
-    match choose::pick(&names, wanted) {
+    match choose::pick(&names, wanted, backend == Backend::Alsa) {
         Ok(index) => Ok(found.swap_remove(index).0),
         Err(message) => {
             let hint = if backend == Backend::Alsa {
@@ -380,8 +425,11 @@ fn failed(backend: Backend, host: &cpal::Host, device: &Named, error: &cpal::Err
 pub fn list() -> Vec<DeviceInfo> {
     quiet::panics();
     let mut found = Vec::new();
-    for backend in Backend::ALL {
-        if backend.is_here()
+    for backend in super::stream::HOSTS {
+        if backend == Backend::PulseAudio {
+            #[cfg(target_os = "linux")]
+            pulse::list(&mut found);
+        } else if backend.is_here()
             && let Ok(host) = host(backend)
         {
             list_host(backend, &host, &mut found);
@@ -393,15 +441,11 @@ pub fn list() -> Vec<DeviceInfo> {
         name: "Clock (no hardware)".to_owned(),
         is_default: true,
         channels: super::stream::MAX_CHANNELS,
-        sample_rates: RATES.to_vec(),
+        sample_rates: choose::RATES.to_vec(),
         buffer_sizes: Some(super::clock::BUFFER_RANGE),
     });
     found
 }
-
-/// The usual rates, Hz.
-const RATES: [u32; 11] =
-    [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
 
 fn list_host(backend: Backend, host: &cpal::Host, found: &mut Vec<DeviceInfo>) {
     let default = host.default_output_device().map(|device| name(&device).id);
@@ -416,7 +460,7 @@ fn list_host(backend: Backend, host: &cpal::Host, found: &mut Vec<DeviceInfo>) {
             Err(_) => continue,
         };
         let takes = |rate: &u32| ranges.iter().any(|r| r.contains_rate(*rate));
-        let mut sample_rates: Vec<u32> = RATES.into_iter().filter(takes).collect();
+        let mut sample_rates: Vec<u32> = choose::RATES.into_iter().filter(takes).collect();
         for range in ranges.iter().filter(|r| r.min_sample_rate() == r.max_sample_rate()) {
             sample_rates.push(range.max_sample_rate());
         }
@@ -444,6 +488,7 @@ fn list_host(backend: Backend, host: &cpal::Host, found: &mut Vec<DeviceInfo>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::callback::Shared;
     use cpal::Sample;
 
     #[test]
@@ -470,13 +515,17 @@ mod tests {
     fn a_block_is_rendered_in_pieces_and_converted() {
         let shared = Arc::new(Shared::default());
         let mut next = 0.0f32;
-        shared.set_render(Box::new(move |out| {
+        shared.set_render(Box::new(move |out: &mut [f32]| {
             for value in out {
                 *value = next / 32_768.0;
                 next += 1.0;
             }
         }));
-        let mut callback = Callback::new(shared.clone(), 48_000, None, false);
+        let drive = Drive::new(1, shared.clone());
+        shared.activate(&drive);
+        let shape = Shape { rate: 48_000, channels: 2 };
+        let terms = Terms { rendered: shape, device: shape, realtime: None, servers_thread: false };
+        let mut callback = Callback::new(drive, terms).unwrap();
         let mut out = [0i16; 10];
         // SAFETY: `out` is a live, exclusively borrowed array of 10 i16, and `data` ends before it.
         let mut data =

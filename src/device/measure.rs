@@ -17,8 +17,11 @@ pub struct DeviceCounters {
     /// Times that the device was not served in time, as the host reports it; for the clock, stretches in
     /// which a deadline was missed by more than a block.
     pub xruns: Counter,
-    /// Blocks whose rendering took longer than the block lasts. An xrun with none of these beside it was
-    /// caused by scheduling, not by the load.
+    /// The same by cause, in the order of [`XrunCause::ALL`](super::XrunCause::ALL).
+    pub xruns_by: [Counter; 4],
+    /// How much the renderer is told to do, [`Effort::level`](super::Effort::level).
+    pub effort: Gauge,
+    /// Blocks whose rendering took longer than the block lasts. The device's buffer may have covered for it.
     pub overloads: Counter,
     /// µs spent rendering a block.
     pub callback_us: Histogram,
@@ -36,6 +39,7 @@ impl DeviceCounters {
         self.callbacks.reset();
         self.frames.reset();
         self.xruns.reset();
+        self.xruns_by.iter().for_each(Counter::reset);
         self.overloads.reset();
         self.callback_us.reset();
         self.jitter_us.reset();
@@ -70,7 +74,7 @@ impl Meter {
     }
 
     /// Records one callback that ran from `start_ns` to `end_ns` for `frames` frames, and was due at
-    /// `due_ns` if the driver knows that.
+    /// `due_ns` if the driver knows that. Returns its load, unless it was for no frame.
     pub fn record(
         &mut self,
         counters: &DeviceCounters,
@@ -78,10 +82,10 @@ impl Meter {
         end_ns: u64,
         frames: usize,
         due_ns: Option<u64>,
-    ) {
+    ) -> Option<f64> {
         counters.callbacks.add(1);
         if frames == 0 {
-            return;
+            return None;
         }
         counters.frames.add(frames as u64);
         let render_ns = end_ns.saturating_sub(start_ns) as f64;
@@ -99,6 +103,7 @@ impl Meter {
         if let Some(deviation_ns) = self.deviation(start_ns, block_ns, due_ns) {
             counters.jitter_us.record(deviation_ns.abs() / 1e3);
         }
+        Some(load)
     }
 
     /// Actual − ideal start, ns; `None` while there is no ideal.

@@ -16,6 +16,10 @@ mod sys {
         read(libc::CLOCK_MONOTONIC)
     }
 
+    pub fn slept_ns() -> u64 {
+        read(libc::CLOCK_BOOTTIME).saturating_sub(now_ns())
+    }
+
     pub fn thread_cpu_ns() -> Option<u64> {
         Some(read(libc::CLOCK_THREAD_CPUTIME_ID))
     }
@@ -52,6 +56,10 @@ mod sys {
         ORIGIN.get_or_init(Instant::now).elapsed().as_nanos() as u64
     }
 
+    pub fn slept_ns() -> u64 {
+        0
+    }
+
     pub fn thread_cpu_ns() -> Option<u64> {
         None
     }
@@ -75,6 +83,12 @@ pub(crate) fn thread_cpu_ns() -> Option<u64> {
 #[cfg(target_os = "linux")]
 pub fn timer_resolution_ns() -> u64 {
     sys::timer_resolution_ns()
+}
+
+/// Nanoseconds that the machine has slept since it was started, which [`now_ns`] does not count; 0 where that
+/// cannot be told.
+pub(crate) fn slept_ns() -> u64 {
+    sys::slept_ns()
 }
 
 /// Sleeps until [`now_ns`] reads `deadline_ns`; may return early.

@@ -53,10 +53,20 @@ pub struct Distribution {
 }
 
 #[napi(object, object_from_js = false)]
+pub struct XrunsBy {
+    pub overload: f64,
+    pub scheduling: f64,
+    pub disk: f64,
+    pub device: f64,
+}
+
+#[napi(object, object_from_js = false)]
 pub struct Stats {
     pub frames: f64,
     pub callbacks: f64,
     pub xruns: f64,
+    pub xruns_by: XrunsBy,
+    pub degraded: f64,
     pub late_events: f64,
     pub dropped_events: f64,
     pub silent_notes: f64,
@@ -81,6 +91,11 @@ pub struct NoticeObject {
     pub note: Option<u32>,
     pub code: Option<&'static str>,
     pub message: Option<String>,
+    pub cause: Option<&'static str>,
+    pub frames: Option<f64>,
+    pub level: Option<u32>,
+    pub backend: Option<&'static str>,
+    pub device: Option<String>,
 }
 
 /// A parameter of one note, with its number in a record.
@@ -224,10 +239,10 @@ impl EngineHandle {
 
     #[napi(catch_unwind)]
     pub fn info(&self) -> Info {
-        let info = self.engine.info();
+        let info = self.engine.device_info();
         Info {
             backend: info.backend,
-            device: info.device.clone(),
+            device: info.device,
             sample_rate: info.sample_rate,
             buffer_size: info.buffer_size,
             channels: info.channels,
@@ -297,6 +312,12 @@ impl EngineHandle {
         }
     }
 
+    /// Seconds on the engine clock at so many ms on [`super::monotonic_now`].
+    #[napi(catch_unwind)]
+    pub fn time_at(&self, env: Env, ms: f64) -> Result<f64> {
+        self.engine.time_at(ms * 1e6).map_err(|error| throw(&env, &error))
+    }
+
     #[napi(catch_unwind)]
     pub fn interpolation(&self) -> &'static str {
         self.engine.interpolation().name()
@@ -319,6 +340,13 @@ impl EngineHandle {
             frames: stats.frames,
             callbacks: stats.callbacks,
             xruns: stats.xruns,
+            xruns_by: XrunsBy {
+                overload: stats.xruns_by.overload,
+                scheduling: stats.xruns_by.scheduling,
+                disk: stats.xruns_by.disk,
+                device: stats.xruns_by.device,
+            },
+            degraded: stats.degraded,
             late_events: stats.late_events,
             dropped_events: stats.dropped_events,
             silent_notes: stats.silent_notes,
@@ -411,20 +439,38 @@ pub(super) fn distribution(from: control::Distribution) -> Distribution {
 }
 
 fn object(notice: &Notice) -> NoticeObject {
-    let empty = NoticeObject { kind: "xrun", sampler: None, note: None, code: None, message: None };
+    let of = |kind| NoticeObject {
+        kind,
+        sampler: None,
+        note: None,
+        code: None,
+        message: None,
+        cause: None,
+        frames: None,
+        level: None,
+        backend: None,
+        device: None,
+    };
     match notice {
         Notice::NoteEnded(sampler, note) => {
-            NoticeObject { kind: "noteend", sampler: Some(*sampler), note: Some(*note), ..empty }
+            NoticeObject { sampler: Some(*sampler), note: Some(*note), ..of("noteend") }
         }
         Notice::Stolen(sampler, note) => {
-            NoticeObject { kind: "steal", sampler: Some(*sampler), note: Some(*note), ..empty }
+            NoticeObject { sampler: Some(*sampler), note: Some(*note), ..of("steal") }
         }
-        Notice::Xrun => empty,
-        Notice::DeviceLost(message) => {
-            NoticeObject { kind: "devicelost", message: Some(message.clone()), ..empty }
+        Notice::Xrun { cause, frames } => {
+            NoticeObject { cause: Some(cause), frames: Some(*frames as f64), ..of("xrun") }
         }
+        Notice::DeviceLost(message) => NoticeObject { message: Some(message.clone()), ..of("devicelost") },
+        Notice::DeviceRestored { backend, device } => {
+            NoticeObject { backend: Some(backend), device: Some(device.clone()), ..of("devicerestored") }
+        }
+        Notice::DeviceChanged(message) => {
+            NoticeObject { message: Some(message.clone()), ..of("devicechange") }
+        }
+        Notice::Degraded(level) => NoticeObject { level: Some(u32::from(*level)), ..of("degraded") },
         Notice::Error { code, message } => {
-            NoticeObject { kind: "error", code: Some(code), message: Some(message.clone()), ..empty }
+            NoticeObject { code: Some(code), message: Some(message.clone()), ..of("error") }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 #![allow(missing_docs)] // The public face is index.d.ts; these are the private hands of lib/.
 
+mod devices;
 #[cfg(feature = "device")]
 mod doctor;
 mod engine;
@@ -53,6 +54,12 @@ pub fn leave() {
 #[napi(catch_unwind)]
 pub fn version() -> &'static str {
     control::VERSION
+}
+
+/// ms on the clock by which the audio thread is timed.
+#[napi(catch_unwind)]
+pub fn monotonic_now() -> f64 {
+    control::monotonic_ns() / 1e6
 }
 
 /// Checks the arguments of a call that makes sound; throws what is wrong with them.

@@ -160,6 +160,11 @@ impl Jackd {
         }
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("ictus-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Some(Self::named(name, realtime, rate, period))
+    }
+
+    /// One with this name, which must not be running: to start again what was ended.
+    pub fn named(name: String, realtime: bool, rate: u32, period: u32) -> Self {
         let mut command = Command::new("jackd");
         command.args(["-n", &name]);
         command.args(if realtime { ["-R", "-P70"].as_slice() } else { ["-r"].as_slice() });
@@ -168,12 +173,22 @@ impl Jackd {
         let child = command.spawn().expect("jackd starts");
         let server = Self { name, child };
         wait_for("jackd", || {
-            let mut asks = Command::new("jack_lsp");
-            asks.env("JACK_DEFAULT_SERVER", &server.name).env("JACK_NO_START_SERVER", "1");
+            // A client that opens while another does may hang for ever: then once more.
+            let mut asks = Command::new("timeout");
+            asks.args(["-s", "KILL", "2", "jack_lsp"])
+                .env("JACK_DEFAULT_SERVER", &server.name)
+                .env("JACK_NO_START_SERVER", "1");
             let output = asks.output();
             output.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("system:playback_1"))
         });
-        Some(server)
+        server
+    }
+
+    /// Ends it on the spot, without cleaning up: another of the same name is to follow.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        std::mem::forget(self);
     }
 
     pub fn pid(&self) -> u32 {
@@ -227,20 +242,31 @@ pub struct Pulse {
 impl Pulse {
     /// `None`, with the reason printed, where it does not come up.
     pub fn start() -> Option<Self> {
-        let folder = std::env::temp_dir().join(format!("ictus-{}-pulse", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("ictus-{}-{n}-pulse", std::process::id()));
+        Self::start_in(folder.to_string_lossy().into_owned(), "auth-anonymous=1")
+    }
+
+    /// The same in a folder that one was killed in, perhaps; `auth`: how it knows its clients.
+    pub fn start_in(folder: String, auth: &str) -> Option<Self> {
+        if !has("pulseaudio") {
+            not_run("pulseaudio is not installed");
+            return None;
+        }
         std::fs::create_dir_all(&folder).expect("the temporary folder takes a folder");
-        let socket = folder.join("socket");
-        let protocol = format!("module-native-protocol-unix auth-anonymous=1 socket={}", socket.display());
+        let socket = PathBuf::from(&folder).join("socket");
+        let _ = std::fs::remove_file(&socket);
+        let protocol = format!("module-native-protocol-unix {auth} socket={}", socket.display());
         let mut command = Command::new("pulseaudio");
         command.args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "-L", &protocol]);
         command.args(["-L", "module-null-sink sink_name=ictus rate=48000 channels=2 format=float32le"]);
         command.env("XDG_RUNTIME_DIR", &folder).env("HOME", &folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("pulseaudio starts");
-        let folder = folder.to_string_lossy().into_owned();
         let server = Self { folder, address: format!("unix:{}", socket.display()), child };
         let start = Instant::now();
-        while !socket.exists() {
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
             if start.elapsed() > Duration::from_secs(5) {
                 not_run("pulseaudio does not come up here");
                 return None;
@@ -248,6 +274,13 @@ impl Pulse {
             std::thread::sleep(Duration::from_millis(10));
         }
         Some(server)
+    }
+
+    /// Ends it on the spot; another is to follow in its folder.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        std::mem::forget(self);
     }
 
     pub fn pid(&self) -> u32 {
