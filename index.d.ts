@@ -530,6 +530,11 @@ export class Instrument {
   addSample(data: string | Float32Array | Float32Array[], metadata?: SampleMetadata): Promise<void>;
   /** For all samples, present and future; notes that sound keep theirs. What is absent has its default. */
   setEnvelope(envelope: Envelope): void;
+  /**
+   * What moves all samples, present and future: filters, LFOs, envelopes and routes. It replaces what an instrument has
+   * by itself, vibrato on the modulation wheel; notes that sound keep theirs.
+   */
+  setModulation(modulation: Modulation): void;
   /** Frees it; sounding notes finish first. */
   unload(): void;
 }
@@ -586,6 +591,111 @@ export interface Envelope {
   sustain?: number;
   /** s, default 0.1; never shorter than 1 ms, which would click. */
   release?: number;
+  /** Level that the attack starts from, 0..1, default 0. */
+  start?: number;
+  /** Default 'linear'. A number, -20..20, bends the way: 0 is straight, above slow first, below fast first. */
+  attackCurve?: 'linear' | 'exponential' | number;
+  /** Default 'exponential'. */
+  decayCurve?: 'linear' | 'exponential' | number;
+  /** Default 'exponential'. */
+  releaseCurve?: 'linear' | 'exponential' | number;
+}
+
+/** Where a route takes its value from: 0..1, but bend and LFOs, which run from -1 to 1. */
+export type ModulationSource =
+  | 'velocity'
+  | 'key'
+  /** One value for each voice. */
+  | 'random'
+  | 'bend'
+  /** The higher of channelpressure and notepressure. */
+  | 'pressure'
+  | 'channelpressure'
+  | 'notepressure'
+  /** Controllers cc0 to cc127. */
+  | `cc${number}`
+  /** By place in `lfos`: lfo0 to lfo3. */
+  | `lfo${number}`
+  /** envelope0 is pitchEnvelope, or filterEnvelope where there is no pitchEnvelope. */
+  | `envelope${number}`;
+
+export interface Modulation {
+  /** At most 3, one behind the other. */
+  filters?: Filter[];
+  /** At most 4. */
+  lfos?: Lfo[];
+  /** Moves the pitch by its level times `depth`, -12000..12000 cents. */
+  pitchEnvelope?: Envelope & { depth: number };
+  /** Moves the first filter's cutoff likewise. */
+  filterEnvelope?: Envelope & { depth: number };
+  /** At most 64. */
+  routes?: ModulationRoute[];
+}
+
+/** Two-pole (12 dB an octave), but those that end in 1. Modulated without zipper noise, stable at any setting. */
+export interface Filter {
+  /** Default 'lowpass'. */
+  type?:
+    | 'lowpass'
+    | 'highpass'
+    | 'bandpass'
+    | 'notch'
+    | 'peak'
+    | 'lowshelf'
+    | 'highshelf'
+    | 'lowpass1'
+    | 'highpass1'
+    | 'allpass';
+  /** Hz, 1..400000, default open; what the sample rate allows is at most 0.49 times it. */
+  cutoff?: number;
+  /** dB over the flattest response at the cutoff, -40..40, default 0: Q is 10^(dB/20)/√2. */
+  resonance?: number;
+  /** dB of peak and shelves, -48..48, default 0. */
+  gain?: number;
+  /** Cents that the cutoff moves a key, -1200..1200, default 0; 100 follows the keyboard. */
+  keytrack?: number;
+  /** Key at which the cutoff is as set, default 60. */
+  keycenter?: number;
+  /** Cents that the cutoff is higher at full velocity, -12000..12000, default 0. */
+  velocity?: number;
+}
+
+export interface Lfo {
+  /** Default 'sine'. 'random' is another value each period, the same in every render. */
+  shape?: 'sine' | 'triangle' | 'square' | 'sawup' | 'sawdown' | 'random';
+  /** A pulse that is high for this part of the period, 0..1, instead of `shape`. */
+  width?: number;
+  /** Hz, 0..1000, default 5. */
+  rate?: number;
+  /** s before it begins, 0..3600, default 0. */
+  delay?: number;
+  /** s until it has its full depth, default 0. */
+  fade?: number;
+  /** Where in the period it begins, 0..1, default 0. */
+  phase?: number;
+  /** Goes on between notes instead of beginning with each, default false. */
+  free?: boolean;
+  /** Cents. */
+  pitch?: number;
+  /** dB. */
+  gain?: number;
+  /** -1..1. */
+  pan?: number;
+  /** Cents, of the first filter. */
+  cutoff?: number;
+  /** What scales all of its depths. */
+  via?: ModulationSource;
+}
+
+/** `from` × `via` × `depth`, added to `to`. */
+export interface ModulationRoute {
+  from: ModulationSource;
+  via?: ModulationSource;
+  to: 'pitch' | 'gain' | 'pan' | 'cutoff' | 'resonance';
+  /** Cents (pitch, cutoff), dB (gain, resonance) or -1..1 (pan). */
+  depth: number;
+  /** Which filter's cutoff or resonance, 0..2, default the first. */
+  filter?: number;
 }
 
 // ───────────────────────────────────────────────────────────── is this machine ready for real-time audio?

@@ -63,6 +63,10 @@ class Instrument {
     this.#handle.setEnvelope(envelope);
   }
 
+  setModulation(modulation) {
+    this.#handle.setModulation(modulation);
+  }
+
   unload() {
     this.#handle.unload();
   }

@@ -81,8 +81,16 @@ class Sampler extends EventEmitter {
   constructor(options = {}) {
     super();
     native.checkSamplerOptions(options, options?.engine !== undefined, false);
-    const { engine: given, polyphony, gain, stealing, ...engineOptions } = options;
-    const own = { polyphony, gain, stealing };
+    const {
+      engine: given,
+      polyphony,
+      gain,
+      stealing,
+      notePolyphony,
+      velocityCurve,
+      ...engineOptions
+    } = options;
+    const own = { polyphony, gain, stealing, notePolyphony, velocityCurve };
     const wanted = Object.keys(engineOptions).length > 0 ? engineOptions : undefined;
     const engine = given === undefined ? shared(wanted, polyphony ?? 0) : given;
     const way = access(engine);

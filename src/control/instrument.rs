@@ -15,7 +15,7 @@ use crate::dsp::envelope::EnvelopeTimes;
 use crate::dsp::interpolate::{Interpolation, Kernel};
 use crate::engine::event::InstrumentIndex;
 use crate::engine::message::{Command, Generation};
-use crate::instrument::{Instrument as Model, MAX_REGIONS, Region};
+use crate::instrument::{Instrument as Model, MAX_REGIONS, Modulation, Region};
 
 /// What is known of an instrument.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,7 @@ struct State {
     /// read first.
     turns: Vec<u64>,
     envelope: Option<EnvelopeTimes>,
+    modulation: Option<Arc<Modulation>>,
     warnings: Vec<String>,
     installs: Vec<Install>,
     unloaded: bool,
@@ -84,6 +85,7 @@ impl Instrument {
                 model: Arc::default(),
                 turns: Vec::new(),
                 envelope: None,
+                modulation: None,
                 warnings: Vec::new(),
                 installs: Vec::new(),
                 unloaded: false,
@@ -147,6 +149,9 @@ impl Instrument {
         if let Some(envelope) = state.envelope {
             all.iter_mut().for_each(|region| region.envelope = envelope);
         }
+        if let Some(modulation) = &state.modulation {
+            all.iter_mut().for_each(|region| region.modulation = modulation.clone());
+        }
         state.publish(all)?;
         state.turns = turns;
         state.warnings.extend(warnings);
@@ -161,6 +166,18 @@ impl Instrument {
         state.envelope = Some(envelope);
         let mut all = state.model.regions().to_vec();
         all.iter_mut().for_each(|region| region.envelope = envelope);
+        state.publish(all)
+    }
+
+    /// Gives all regions, present and future, these filters, LFOs, envelopes and routes. Notes that sound keep theirs.
+    ///
+    /// Errors: `Closed`, `Limit`.
+    pub fn set_modulation(&self, modulation: Modulation) -> Result<()> {
+        let modulation = Arc::new(modulation);
+        let mut state = lock(&self.state);
+        state.modulation = Some(modulation.clone());
+        let mut all = state.model.regions().to_vec();
+        all.iter_mut().for_each(|region| region.modulation = modulation.clone());
         state.publish(all)
     }
 

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::{Error, Result};
 use super::instrument::Instrument;
-use super::value::{Options, Value, number};
-use crate::dsp::envelope::EnvelopeTimes;
+use super::value::{Options, Value};
 use crate::dsp::interpolate::Interpolation;
 use crate::instrument::{LoopMode, LoopSettings, MAX_SAMPLE_FRAMES, Playback, Region, Sample, SampleLoop};
 use crate::load;
@@ -347,34 +346,4 @@ fn replaced_warning(replaced: usize) -> Vec<String> {
         return Vec::new();
     }
     vec![format!("{replaced} values were not finite numbers, or beyond 1e30, and are now 0")]
-}
-
-/// Reads and checks the argument of `setEnvelope`; what is absent keeps its default.
-pub fn read_envelope(value: &Value) -> Result<EnvelopeTimes> {
-    if !matches!(value, Value::Object(_)) {
-        return Err(Error::InvalidType(format!(
-            "envelope must be an object {{ delay, attack, hold, decay, sustain, release }}, got {value}"
-        )));
-    }
-    let names = ["delay", "attack", "hold", "decay", "sustain", "release"];
-    let options = Options::read("envelope options", value, &names)?;
-    let seconds = |name: &str, default: f64| {
-        Ok::<f64, Error>(
-            options
-                .get(name)
-                .map(|value| number(name, value, 0.0, 3600.0, " s"))
-                .transpose()?
-                .unwrap_or(default),
-        )
-    };
-    let default = EnvelopeTimes::default();
-    Ok(EnvelopeTimes {
-        delay_s: seconds("delay", default.delay_s)?,
-        attack_s: seconds("attack", default.attack_s)?,
-        hold_s: seconds("hold", default.hold_s)?,
-        decay_s: seconds("decay", default.decay_s)?,
-        sustain: options.number("sustain", 0.0, 1.0, "")?.unwrap_or(default.sustain),
-        release_s: seconds("release", default.release_s)?,
-        ..default
-    })
 }

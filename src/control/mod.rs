@@ -14,6 +14,7 @@ mod error;
 mod instrument;
 mod loading;
 mod messages;
+mod modulation;
 mod note_params;
 mod notifier;
 mod options;
@@ -36,10 +37,9 @@ pub use doctor::{Check, CheckStatus, DOCTOR_OPTIONS, DoctorOptions, Report, doct
 pub use engine::{Engine, EngineInfo, Notice, monotonic_ns};
 pub use error::{Error, ErrorKind, Result};
 pub use instrument::{Instrument, InstrumentInfo};
-pub use loading::{
-    Cancel, Loading, Metadata, Progress, SampleSource, Source, make_region, read_envelope, read_metadata,
-};
+pub use loading::{Cancel, Loading, Metadata, Progress, SampleSource, Source, make_region, read_metadata};
 pub use messages::message_record;
+pub use modulation::{read_envelope, read_modulation};
 pub use note_params::{NOTE_PARAMS, SENDS};
 pub use options::{EngineOptions, LATE_POLICIES, LOAD_OPTIONS, SamplerOptions, interpolation};
 pub use port::{NOTE_RESERVE, Port};

@@ -10,7 +10,7 @@ use super::error::throw;
 use super::value;
 use crate::control::{
     self, Cancel, Instrument, Loading, Metadata, SampleSource, Source, make_region, read_envelope,
-    read_metadata,
+    read_metadata, read_modulation,
 };
 
 #[napi(object, object_from_js = false)]
@@ -78,6 +78,13 @@ impl InstrumentHandle {
         };
         let (instrument, turn) = (self.instrument.clone(), self.instrument.turn());
         Ok(AsyncTask::new(AddSample { instrument, turn, source: Some(source), metadata, engine_rate }))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn set_modulation(&self, env: Env, modulation: Unknown) -> Result<()> {
+        read_modulation(&value::read(modulation)?)
+            .and_then(|modulation| self.instrument.set_modulation(modulation))
+            .map_err(|error| throw(&env, &error))
     }
 
     #[napi(catch_unwind)]
