@@ -109,3 +109,47 @@ fn steps(distance: i128, speed: i128, count: usize) -> usize {
         _ => usize::try_from((distance - 1) / speed + 1).map_or(count, |steps| steps.min(count)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every border met exactly, missed by 2⁻³² of a frame and crossed, from both sides: what is `unsafe` in the kernels
+    /// rests on it.
+    #[test]
+    fn the_run_is_those_frames_whose_taps_all_lie_within_the_recording() {
+        let half = (ONE_FRAME / 2) as i64;
+        let steps = [0, 1, half - 1, half, half + 1, 2 * half, 3 * half, 7 * half, i64::MAX];
+        let frames = [0.0; 10];
+        for (length, taps) in [(0, 2), (1, 2), (2, 2), (5, 2), (3, 4), (4, 4), (7, 4), (8, 8), (10, 8)] {
+            let recording = &frames[..length];
+            for position in (0..24).flat_map(|n| [-1, 0, 1].map(|near| n * half + near)) {
+                let Ok(position) = Phase::try_from(position) else { continue };
+                for step in steps.into_iter().flat_map(|step| [step, -step]) {
+                    for count in 0..9usize {
+                        let first = |frame: usize| {
+                            let at = i128::from(position) + i128::from(step) * frame as i128;
+                            at - (taps as i128 / 2 - 1) * i128::from(ONE_FRAME)
+                        };
+                        let fits = |frame: &usize| {
+                            first(*frame) >= 0 && (first(*frame) >> 32) + taps as i128 <= length as i128
+                        };
+                        let expected: Vec<usize> = (0..count).filter(fits).collect();
+                        let (before, run, after) = Run::<1>::within(recording, taps, position, step, count);
+                        assert_eq!(before + run.count + after, count);
+                        let case = format!("{length} frames, {taps} taps, at {position} by {step}, {count}");
+                        assert_eq!((before..before + run.count).collect::<Vec<_>>(), expected, "{case}");
+                        if let Some(frame) = expected.first() {
+                            assert_eq!(i128::from(run.first()), first(*frame), "{case}");
+                            let places: [Phase; 9] = run.places(0);
+                            for (n, place) in places.into_iter().enumerate() {
+                                let frame = expected.get(n).or(expected.last()).unwrap();
+                                assert_eq!(i128::from(place), first(*frame), "{case}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
