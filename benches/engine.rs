@@ -2,7 +2,7 @@
 //!
 //! An offline engine at 48 kHz, blocks of 128 frames, two channels, no limiter but where it is named. Voices go round
 //! loops in one second of noise, each at its own pitch from a fifth down to a fifth up (where sincs read more taps), so
-//! caches are as warm as real notes leave them; memory that does not fit the caches is not measured here. What is
+//! caches are as warm as real notes leave them; what a gigabyte costs that fits no cache has a table of its own. What is
 //! measured in one table takes turns, round by round, after a block that is not timed, and every figure is the median of
 //! its rounds: noise of the machine hits all alike. "×" stands beside linear, stereo, 64 held voices, measured in the
 //! same rounds of that table.
@@ -118,6 +118,30 @@ impl Rig {
         rig
     }
 
+    /// One in which every voice plays a region of its own: key n % 128, eight velocities for each 128 of them.
+    fn playing(setup: &Setup, instrument: Arc<Instrument>) -> Self {
+        let (engine, ends) = Engine::new(EngineConfig {
+            sample_rate: RATE,
+            channels: 2,
+            polyphony: setup.voices + 64,
+            interpolation: setup.interpolation,
+            limiter: None,
+        });
+        let out = vec![0.0; 2 * BLOCK];
+        let mut rig = Self { engine, ends, out, voices: setup.voices, notes: setup.voices as u32 };
+        rig.send(Command::AddSampler(0, Box::new(Sampler::new(4096, Stealing::Quietest, 1.0))));
+        rig.send(Command::SetInstrument(0, 0, instrument));
+        rig.play(Event::Assign { sampler: 0, channel: 0, instrument: Some(0) }, None);
+        for n in 0..setup.voices as u32 {
+            let (key, velocity) = ((n % 128) as f32, (n / 128 * 8 + 4) as f32);
+            let note = Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note: n + 1, key, velocity };
+            rig.play(note, None);
+        }
+        rig.engine.process(&mut rig.out);
+        assert_eq!(rig.ends.counters.voices.load() as usize, setup.voices);
+        rig
+    }
+
     fn send(&mut self, mut command: Command) {
         while let Err(refused) = self.ends.lane.send(command) {
             command = refused;
@@ -224,9 +248,21 @@ fn by_turns(rigs: &mut [Rig], rounds: usize, mut measure: impl FnMut(&mut Rig) -
 fn main() {
     // One second each, mono and stereo.
     let recordings = [false, true].map(|stereo| Recording::new(stereo, RATE));
-    voices(&recordings);
-    one_block(&recordings);
-    flat(&recordings);
+    // One table alone: `-- memory`.
+    let wanted = std::env::args().nth(1).filter(|name| !name.starts_with('-'));
+    let is_wanted = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    if is_wanted("voices") {
+        voices(&recordings);
+    }
+    if is_wanted("block") {
+        one_block(&recordings);
+    }
+    if is_wanted("flat") {
+        flat(&recordings);
+    }
+    if is_wanted("memory") {
+        memory(&recordings);
+    }
 }
 
 fn voices(recordings: &[Recording; 2]) {
@@ -296,6 +332,41 @@ fn one_block(recordings: &[Recording; 2]) {
             median * 1e3 / (unit * (16 * BLOCK) as f64),
             p99 / median
         );
+    }
+}
+
+/// Stereo frames of each of 1024 recordings that are 1 GiB together.
+const SHARE: u32 = (1 << 30) / (1024 * 8);
+
+/// Every voice in memory of its own: nothing that is read has been read before, and the next voice begins elsewhere.
+fn memory(recordings: &[Recording; 2]) {
+    let gibibyte: Vec<Region> = (0..1024u32)
+        .map(|n| {
+            let keys = (n % 128) as u8..=(n % 128) as u8;
+            let velocities = (n / 128 * 8 + 1) as u8..=(n / 128 * 8 + 8) as u8;
+            // A fifth down to a fifth up, as in the other tables.
+            let root_key = f64::from(n % 128) + 6.97 - 13.96 * f64::from(n) / 1024.0;
+            let recording = Recording::new(true, SHARE);
+            let playback = Playback::Loop(recording.round);
+            Region { keys, velocities, root_key, playback, ..Region::of(recording.sample) }
+        })
+        .collect();
+    let gibibyte = Arc::new(Instrument::new(gibibyte));
+    assert!(gibibyte.bytes() >= 1 << 30);
+    println!("\n1024 voices, stereo, held, ns per voice and frame (× all in one recording of 384 KiB)");
+    println!("  {:<24}{:>12}{:>24}", "", "one recording", "1 GiB of recordings");
+    let kernels = [Interpolation::Linear, Interpolation::Cubic, Interpolation::Sinc16];
+    let mut rigs: Vec<Rig> = kernels
+        .into_iter()
+        .flat_map(|interpolation| {
+            let setup = Setup { interpolation, voices: 1024, ..UNIT };
+            [Rig::new(&setup, recordings), Rig::playing(&setup, gibibyte.clone())]
+        })
+        .collect();
+    let medians = by_turns(&mut rigs, ROUNDS, Rig::round);
+    for (interpolation, pair) in kernels.into_iter().zip(medians.chunks(2)) {
+        let [one, all] = pair else { continue };
+        println!("  {:<24}{one:>13.2}{all:>16.2} ({:.2}×)", interpolation.name(), all / one);
     }
 }
 

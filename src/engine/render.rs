@@ -6,6 +6,7 @@
 
 use super::bus::Bus;
 use super::filtered::{self, Filtered};
+use super::instruments::Instruments;
 use super::message::{Fact, Outgoing};
 use super::sampler::Sampler;
 use super::voice::Stretch;
@@ -29,6 +30,7 @@ impl Engine {
         }
         let mut any_filtered = false;
         for place in 0..voices.len() {
+            fetch_ahead(voices, instruments, place, frames, false);
             let Some(voice) = voices.slot_at(place).and_then(|slot| voices.get_mut(slot)) else { continue };
             let region = instruments.version(voice.generation).and_then(|i| i.region(voice.region()));
             let sampler = samplers.get_mut(usize::from(voice.sampler)).and_then(Option::as_mut);
@@ -48,6 +50,7 @@ impl Engine {
         }
         if any_filtered {
             for place in 0..voices.len() {
+                fetch_ahead(voices, instruments, place, frames, true);
                 let Some(slot) = voices.slot_at(place) else { continue };
                 let Some(voice) = voices.get_mut(slot).filter(|voice| voice.tone.is_on()) else { continue };
                 let region = instruments.version(voice.generation).and_then(|i| i.region(voice.region()));
@@ -86,6 +89,20 @@ impl Engine {
                 counters.facts_lost.add(1);
             }
         });
+    }
+}
+
+/// While a voice is rendered, the recording of the one so many places behind it is fetched. 1024 voices over 1 GiB take, per
+/// voice and frame, cubic: 3.9 ns without, 2.0 two ahead, 1.8 four ahead, 1.9 eight ahead; in one small recording 1.4.
+const FETCHED_AHEAD: usize = 4;
+
+/// Asks for what a voice reads soon, if it is one of those with filters, or of those without.
+fn fetch_ahead(voices: &Voices, instruments: &Instruments, place: usize, frames: usize, filtered: bool) {
+    let ahead = voices.slot_at(place + FETCHED_AHEAD).and_then(|slot| voices.get(slot));
+    if let Some(voice) = ahead.filter(|voice| voice.tone.is_on() == filtered)
+        && let Some(region) = instruments.version(voice.generation).and_then(|i| i.region(voice.region()))
+    {
+        voice.prefetch(region, frames);
     }
 }
 

@@ -291,6 +291,11 @@ impl Voice {
         self.start.delayed
     }
 
+    /// Asks the processor for what its next `frames` are read from.
+    pub fn prefetch(&self, region: &Region, frames: usize) {
+        self.playhead.prefetch(region, frames);
+    }
+
     /// Whether it is over.
     pub fn has_ended(&self) -> bool {
         self.ended

@@ -109,7 +109,8 @@ impl Voices {
         self.slots.get_mut(slot as usize)?.as_mut()
     }
 
-    fn get(&self, slot: Slot) -> Option<&Voice> {
+    /// The same, to be looked at.
+    pub fn get(&self, slot: Slot) -> Option<&Voice> {
         self.slots.get(slot as usize)?.as_ref()
     }
 
