@@ -474,11 +474,19 @@ export class Sampler extends EventEmitter<SamplerEvents> {
   [Symbol.dispose](): void;
 }
 
+/**
+ * Where an instrument comes from. Sound files are WAV (RIFF, RIFX, RF64; 8 to 64-bit integer, 32 and 64-bit float, A-law,
+ * µ-law), AIFF and AIFC, FLAC, Ogg Vorbis and MP3, told apart by their first bytes; mono or stereo, 1 to 768 kHz. One that
+ * is loaded alone sounds on all keys: its root is the note that its name ends in, else the one that it gives itself
+ * (a `smpl`, `inst` or `INST` chunk), else key 60; the first loop that it gives is played.
+ */
 export type InstrumentSource =
-  /** A WAV file, or a folder of them with note names (`A4.wav`, `piano C#3 v2.wav`) or without (a drum kit from key 36). */
+  /** A sound file, or a folder of them with note names (`A4.wav`, `piano C#3 v2.wav`) or without (a drum kit from key 36). */
   | string
-  /** Note names or key numbers and WAV files: `{ C4: 'c4.wav', 'F#4': 'fs4.wav' }`; each reaches halfway to the next. */
+  /** Note names or key numbers and sound files: `{ C4: 'c4.wav', 'F#4': 'fs4.wav' }`; each reaches halfway to the next. */
   | Record<string, string>
+  /** The bytes of a sound file, copied. */
+  | Uint8Array
   /** One mono sample at the engine's rate, copied, on all keys, root key 60. */
   | Float32Array;
 
@@ -523,7 +531,7 @@ export class Instrument {
   readonly warnings: string[];
 
   /**
-   * Adds a sample: a WAV file (8/16/24/32-bit integer or 32-bit float, mono or stereo, any rate), a Float32Array
+   * Adds a sample: a sound file (mono or stereo, any rate; its own loop and root are not read), a Float32Array
    * (interleaved when `channels` is 2), or one Float32Array a channel. Values are copied when the call is made. New
    * notes find it when the promise resolves.
    */

@@ -1,6 +1,6 @@
 // Files into sound: every encoding, maps, folders, real recordings, with progress and a way to stop.
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -292,3 +292,41 @@ for (const backend of ['offline', 'clock']) {
     await engine.close();
   });
 }
+
+test('FLAC, Ogg and MP3 are loaded by what they are, from files and from memory', async () => {
+  const audio = join(dirname(fileURLToPath(import.meta.url)), '..', 'tests', 'audio');
+  const frames = { 'saw16.flac': 3000, 'ramp24.flac': 1000, 'sine.ogg': 11025, 'sine.mp3': 11025 };
+  for (const [name, length] of Object.entries(frames)) {
+    const path = join(audio, name);
+    const bytes = readFileSync(path);
+    const { engine, sampler } = await offline();
+    const fromFile = await sampler.load(path);
+    sampler.noteOn(60, 127, 0);
+    const played = left(engine, 400);
+    const fromMemory = await sampler.load(new Uint8Array(bytes));
+    assert.deepEqual([fromFile.warnings, fromMemory.warnings], [[], []], name);
+    assert.equal(fromMemory.memory, fromFile.memory, name);
+    assert.ok(fromFile.memory >= length * 4, name);
+    sampler.allSoundOff();
+    engine.render(RATE / 10);
+    sampler.noteOn(60, 127);
+    assertSameBits(left(engine, 400), played, name);
+    assert.ok(
+      played.some((value) => value !== 0),
+      name,
+    );
+    await sampler.load(file('renamed.wav', bytes));
+    await engine.close();
+  }
+});
+
+test('bytes that are no sound file are refused with what they begin with', async () => {
+  const { sampler } = await offline();
+  await rejects(
+    () => sampler.load(new Uint8Array([1, 2, 3, 4, 5])),
+    Error,
+    'ERR_UNSUPPORTED_FORMAT',
+    '01 02 03 04',
+  );
+  await rejects(() => sampler.load(new Uint8Array(0)), Error, 'ERR_CORRUPT_FILE', 'empty');
+});

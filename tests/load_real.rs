@@ -132,7 +132,7 @@ fn files_written_by_sox_have_the_values_that_sox_reads_in_them() {
                 if streamed {
                     std::fs::write(&path, &output.stdout).unwrap();
                 }
-                let decoded = load::wav::read(&path).unwrap();
+                let decoded = load::audio::read(&path).unwrap();
                 assert_eq!((decoded.channels.to_string().as_str(), decoded.sample_rate), (channels, 22_050));
                 assert_eq!(decoded.interleaved.len(), 2205 * usize::from(decoded.channels));
                 assert_eq!(decoded.warnings.len(), usize::from(streamed), "{:?}", decoded.warnings);

@@ -64,12 +64,12 @@ fn scheduled(arguments: &[Value]) -> Result<()> {
 
 /// What `node` calls a Float32Array; its values are not looked at here.
 pub const FLOATS: &str = "Float32Array";
-/// The same for a Uint8Array.
+/// What `node` calls a Uint8Array, a Buffer included.
 pub const BYTES: &str = "Uint8Array";
 
 fn load(source: &Value, options: &Value) -> Result<()> {
     match source {
-        Value::String(_) | Value::Other(FLOATS) => {}
+        Value::String(_) | Value::Other(FLOATS | BYTES) => {}
         Value::Object(entries) => {
             for (name, path) in entries {
                 if !matches!(path, Value::String(_)) {
@@ -81,8 +81,8 @@ fn load(source: &Value, options: &Value) -> Result<()> {
         }
         other => {
             return Err(Error::InvalidType(format!(
-                "load() takes a path, an object of note names and paths such as {{ C4: 'c4.wav' }}, or a \
-                 Float32Array, got {other}"
+                "load() takes a path, an object of note names and paths such as {{ C4: 'c4.wav' }}, the \
+                 bytes of a file in a Uint8Array, or values in a Float32Array, got {other}"
             )));
         }
     }

@@ -27,6 +27,8 @@ pub enum Source {
     },
     /// One mono sample, copied when the call was made.
     Samples(Vec<f32>),
+    /// A file's bytes, copied when the call was made.
+    Bytes(Vec<u8>),
 }
 
 /// How far a load is.
@@ -97,6 +99,7 @@ impl Loading {
                     entries.iter().map(|(name, path)| (name.clone(), PathBuf::from(path))).collect();
                 load::load_map(&entries, base.as_ref().map(PathBuf::from).as_deref(), &mut report)?
             }
+            Source::Bytes(bytes) => load::load_bytes(bytes, "bytes", &mut report)?,
             Source::Samples(values) => {
                 let (sample, replaced) = sample(values.clone(), 1, self.engine_rate)?;
                 load::Loaded {
@@ -277,7 +280,8 @@ pub fn make_region(
                 )));
             }
             let path = PathBuf::from(path);
-            load::wav::read(&path)?.into_sample(&path)?
+            let audio = load::audio::read(&path)?.into_audio(&path)?;
+            (audio.sample, audio.warnings)
         }
         SampleSource::Interleaved(values) => {
             let channels = metadata.channels.unwrap_or(1) as usize;
@@ -288,12 +292,12 @@ pub fn make_region(
                 )));
             }
             let (sample, replaced) = sample(values, channels, rate.unwrap_or(engine_rate))?;
-            (sample, replaced_warning(replaced))
+            (Arc::new(sample), replaced_warning(replaced))
         }
         SampleSource::Planar(channels) => {
             let (sample, replaced) =
                 sample(interleave(&channels)?, channels.len(), rate.unwrap_or(engine_rate))?;
-            (sample, replaced_warning(replaced))
+            (Arc::new(sample), replaced_warning(replaced))
         }
     };
     let mut region = Region {
@@ -306,7 +310,7 @@ pub fn make_region(
         pan: metadata.pan,
         group: metadata.group,
         choked_by: metadata.choked_by,
-        ..Region::of(Arc::new(sample))
+        ..Region::of(sample)
     };
     if let Some(wish) = &metadata.sample_loop {
         region.playback = match make_loop(&region.sample, wish)? {

@@ -27,7 +27,7 @@ pub enum LoadError {
         /// The sentence.
         message: String,
     },
-    /// A WAV file that contradicts itself or ends too early; the message says at which byte.
+    /// A file that contradicts itself or ends too early; the message says at which byte.
     #[error("{message}")]
     Corrupt {
         /// As given.
@@ -137,8 +137,8 @@ pub(super) enum Fault {
     Corrupt(String),
     /// Reads on from `"kick.flac" `.
     Unsupported(String),
-    /// No signature that is known; the same sentence, if the extension does not tell more.
-    NotWav(String),
+    /// No signature that is known; reads on like `Unsupported`, if the extension does not tell more.
+    Unknown(String),
     /// Reads on from `cannot read "kick.wav": `.
     Limit(String),
     Io(io::Error),
@@ -167,8 +167,8 @@ impl Fault {
             Self::Unsupported(what) => {
                 LoadError::Unsupported { message: format!("\"{shown}\" {what}"), path }
             }
-            Self::NotWav(what) => match sniff::name_by_extension(&path) {
-                Some(name) => Self::Unsupported(format!("is {name}; this version reads WAV")).at(&path),
+            Self::Unknown(what) => match sniff::name_by_extension(&path) {
+                Some(name) => Self::Unsupported(format!("is {name}; {}", sniff::READ_HERE)).at(&path),
                 None => Self::Unsupported(what).at(&path),
             },
             Self::Limit(what) => {
@@ -209,7 +209,7 @@ mod tests {
         for fault in [
             Fault::Corrupt("c".into()),
             Fault::Unsupported("u".into()),
-            Fault::NotWav("n".into()),
+            Fault::Unknown("n".into()),
             Fault::Limit("l".into()),
             Fault::Io(io::Error::from(io::ErrorKind::PermissionDenied)),
             Fault::Aborted,
@@ -219,7 +219,7 @@ mod tests {
             assert_eq!(error.path(), Some(path));
             assert!(error.with_note("and more").to_string().contains("\"x/kick.wav\""));
         }
-        let sfz = Fault::NotWav("is not a WAV file".into()).at(Path::new("piano.sfz"));
-        assert_eq!(sfz.to_string(), "\"piano.sfz\" is an SFZ instrument; this version reads WAV");
+        let sfz = Fault::Unknown("is not a sound file".into()).at(Path::new("piano.sfz"));
+        assert_eq!(sfz.to_string(), format!("\"piano.sfz\" is an SFZ instrument; {}", sniff::READ_HERE));
     }
 }

@@ -1,22 +1,26 @@
-//! One path → an instrument: a WAV file over the whole keyboard, or whatever else the path turns out to be.
+//! One path → an instrument: a sound file over the whole keyboard, or whatever else the path turns out to be.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Loaded;
+use super::audio;
 use super::error::LoadError;
 use super::folder::load_folder;
+use super::hints::Hints;
 use super::names::read_stem;
-use super::pool::{Job, OnError, OnProgress, decode_all};
-use crate::instrument::Region;
+use super::pool::{Job, OnError, OnProgress, Progress, decode_all};
+use crate::instrument::{LoopMode, LoopSettings, Playback, Region, Sample, SampleLoop};
 
 /// Root key of a sample whose name does not tell: C4.
-const DEFAULT_ROOT_KEY: u8 = 60;
+const DEFAULT_ROOT_KEY: f64 = 60.0;
 
-/// Loads a WAV file, or a folder of them (see [`load_folder`]).
+/// Loads a sound file, or a folder of them (see [`load_folder`]).
 ///
 /// A file sounds on the whole keyboard, all velocities. Its root key is the note its name ends in (`flute-A4.wav`,
-/// `A0v12.wav`), else key 60.
+/// `A0v12.wav`), else the one that the file itself gives (a `smpl`, `inst` or `INST` chunk), else key 60. The first loop
+/// that the file gives is played.
 ///
 /// Thread: any but the audio thread; blocks. `progress` is heard on this thread.
 /// Errors: any [`LoadError`]; the path in it is the one given.
@@ -27,19 +31,47 @@ pub fn load_file(path: &Path, progress: &mut OnProgress<'_>) -> Result<Loaded, L
     let jobs = [Job { open: path.to_path_buf(), shown: path.to_path_buf() }];
     let batch = decode_all(&jobs, OnError::Stop, progress)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let read = read_stem(&name);
-    let root = read.key.filter(|_| read.key_at_end).unwrap_or(DEFAULT_ROOT_KEY);
-    let region = |sample| Region { root_key: f64::from(root), ..Region::of(sample) };
-    let regions = batch.sample(0).map(Arc::clone).map(region).into_iter().collect();
-    Ok(Loaded { name, regions, warnings: batch.warnings() })
+    let regions = batch.sample(0).zip(batch.hints(0)).map(|(sample, hints)| whole(&name, sample, hints));
+    Ok(Loaded { name, regions: regions.into_iter().collect(), warnings: batch.warnings() })
+}
+
+/// Loads the bytes of a sound file, as [`load_file`] loads the file. `name`: its name, for messages and for the note
+/// that it may end in.
+///
+/// Thread: any but the audio thread. `progress` is heard on this thread.
+/// Errors: `Unsupported`, `Corrupt`, `Limit`, `Aborted`.
+pub fn load_bytes(bytes: &[u8], name: &str, progress: &mut OnProgress<'_>) -> Result<Loaded, LoadError> {
+    let shown = Path::new(name);
+    let mut tell = |loaded, bytes| match progress(&Progress { loaded, total: 1, bytes, current: name }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(LoadError::Aborted { path: shown.to_path_buf() }),
+    };
+    tell(0, 0)?;
+    let audio = audio::read_bytes(bytes, shown)?.into_audio(shown)?;
+    tell(1, bytes.len() as u64)?;
+    let region = whole(name, &audio.sample, &audio.hints);
+    Ok(Loaded { name: name.into(), regions: vec![region], warnings: audio.warnings })
+}
+
+/// One sample over the whole keyboard, with the root that its name or else its file gives, and its first loop.
+fn whole(stem: &str, sample: &Arc<Sample>, hints: &Hints) -> Region {
+    let read = read_stem(stem);
+    let named = read.key.filter(|_| read.key_at_end).map(f64::from);
+    let root_key = named.or(hints.root_key).unwrap_or(DEFAULT_ROOT_KEY);
+    let playback = hints.loops.first().and_then(|round| {
+        let settings = LoopSettings {
+            alternate: round.alternate,
+            ..LoopSettings::forward(round.start, round.end, LoopMode::Continuous)
+        };
+        Some(Playback::Loop(Arc::new(SampleLoop::new(sample, &settings)?)))
+    });
+    Region { root_key, playback: playback.unwrap_or(Playback::Once), ..Region::of(Arc::clone(sample)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::TestDir;
     use super::*;
-    use crate::instrument::Playback;
-    use std::ops::ControlFlow;
 
     fn load(path: &Path) -> Result<Loaded, LoadError> {
         load_file(path, &mut |_| ControlFlow::Continue(()))
@@ -82,7 +114,7 @@ mod tests {
         let error = load(&path).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("\"{}\" is an SFZ instrument; this version reads WAV", path.display())
+            format!("\"{}\" is an SFZ instrument; {}", path.display(), super::super::sniff::READ_HERE)
         );
     }
 
@@ -111,5 +143,24 @@ mod tests {
             assert!(matches!(error, LoadError::Io { .. }));
             assert!(error.to_string().starts_with(&format!("cannot read \"{}\": ", path.display())));
         }
+    }
+
+    #[test]
+    fn a_file_gives_its_loop_and_unless_its_name_does_its_root() {
+        let flac = include_bytes!("../../tests/audio/ramp24.flac");
+        let dir = TestDir::new();
+        for (file, root) in [("ramp.flac", 57.0), ("ramp-C5.flac", 72.0)] {
+            let loaded = load(&dir.file(file, flac)).unwrap();
+            let [region] = loaded.regions.as_slice() else { panic!("{file}") };
+            assert_eq!(region.root_key, root);
+            let round = region.sample_loop().unwrap();
+            assert_eq!((round.start(), round.end(), round.mode()), (100, 900, LoopMode::Continuous));
+        }
+        let loaded = load_bytes(flac, "bytes", &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!((loaded.name.as_str(), loaded.regions[0].root_key), ("bytes", 57.0));
+        assert_eq!(
+            load_bytes(b"RIFF", "bytes", &mut |_| ControlFlow::Continue(())).unwrap_err().to_string(),
+            "cannot read \"bytes\": the file ends after 4 bytes, within its 12-byte RIFF header"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A folder of WAV files → an instrument, by the names of the files.
+//! A folder of sound files → an instrument, by the names of the files.
 //!
 //! - Names with notes (see `super::names`) give root keys; every sample sounds on the keys nearest to its own.
 //!   Several files for a note with velocities in their names (`A0v1`, `A0v2`; `Piano.pp.C4`, `Piano.ff.C4`) share the
@@ -7,7 +7,7 @@
 //!   where General MIDI has the kick), at its own pitch, played to its end whatever the key does.
 //! - When only some have one, the others are left out, each with a warning.
 //!
-//! Read are files that end in `.wav`, in any case; links are followed to files. Hidden files, `__MACOSX` and
+//! Read are files with an extension of sound (`sniff::AUDIO`), in any case; links are followed to files. Hidden files, `__MACOSX` and
 //! subfolders are not. A file that cannot be read is a warning, and the others fill its place on the keyboard; in a
 //! kit its key stays empty, so that the keys of the others do not depend on it.
 
@@ -21,7 +21,7 @@ use super::error::LoadError;
 use super::names::{FileName, read_stem};
 use super::natural;
 use super::pool::{Job, OnError, OnProgress, decode_all};
-use super::sniff::OTHER_AUDIO;
+use super::sniff::{AUDIO, OTHER_AUDIO, READ_HERE};
 use super::spread::{key_ranges, velocity_ranges};
 use crate::instrument::{Playback, Region};
 use crate::units::key_name;
@@ -33,19 +33,19 @@ const KIT_KEYS: usize = 92;
 /// Most layers of a note: one velocity each.
 const MAX_LAYERS: usize = 127;
 
-/// Loads the WAV files of a folder as one instrument: by notes in their names, or else as a kit from key 36 upwards.
+/// Loads the sound files of a folder as one instrument: by notes in their names, or else as a kit from key 36 upwards.
 ///
 /// Thread: any but the audio thread; blocks. `progress` is heard on this thread.
-/// Errors: `NotFound` for an absent or empty folder, `Unsupported` when it has files but no WAV, the first file's
+/// Errors: `NotFound` for an absent or empty folder, `Unsupported` when it has files but no sound, the first file's
 /// error when none can be read. One bad file among good ones is a warning.
 pub fn load_folder(path: &Path, progress: &mut OnProgress<'_>) -> Result<Loaded, LoadError> {
     let listing = Listing::read(path).map_err(|error| LoadError::of_system(path, path, error))?;
-    if listing.wavs.is_empty() {
-        return Err(listing.without_wavs(path));
+    if listing.sounds.is_empty() {
+        return Err(listing.without_sounds(path));
     }
     let mut warnings = listing.left_out(path);
     let files: Vec<(PathBuf, FileName)> =
-        listing.wavs.iter().map(|name| (path.join(name), read_stem(&stem(name)))).collect();
+        listing.sounds.iter().map(|name| (path.join(name), read_stem(&stem(name)))).collect();
     let plan = if files.iter().any(|(_, name)| name.key.is_some()) {
         plan_notes(files, &mut warnings)
     } else {
@@ -84,7 +84,7 @@ pub fn load_folder(path: &Path, progress: &mut OnProgress<'_>) -> Result<Loaded,
         regions
     };
     if regions.is_empty() {
-        let note = format!("none of the {} WAV files in \"{}\" could be read", jobs.len(), path.display());
+        let note = format!("none of the {} sound files in \"{}\" could be read", jobs.len(), path.display());
         let error = batch
             .into_error_if_empty()
             .map(|error| if jobs.len() > 1 { error.with_note(&note) } else { error });
@@ -173,7 +173,7 @@ fn plan_notes(files: Vec<(PathBuf, FileName)>, warnings: &mut Vec<String>) -> Pl
 /// What lies in a folder, hidden things aside.
 struct Listing {
     /// File names in natural order.
-    wavs: Vec<PathBuf>,
+    sounds: Vec<PathBuf>,
     /// Lower-case extension → files.
     others: BTreeMap<String, usize>,
     /// In natural order.
@@ -182,7 +182,7 @@ struct Listing {
 
 impl Listing {
     fn read(path: &Path) -> std::io::Result<Self> {
-        let mut listing = Self { wavs: Vec::new(), others: BTreeMap::new(), folders: Vec::new() };
+        let mut listing = Self { sounds: Vec::new(), others: BTreeMap::new(), folders: Vec::new() };
         for entry in fs::read_dir(path)? {
             let entry = entry?;
             let name = PathBuf::from(entry.file_name());
@@ -195,46 +195,47 @@ impl Listing {
                 continue;
             }
             match extension(&name).as_str() {
-                "wav" => listing.wavs.push(name),
+                known if AUDIO.contains(&known) => listing.sounds.push(name),
                 other => *listing.others.entry(other.to_string()).or_default() += 1,
             }
         }
         let natural = |a: &PathBuf, b: &PathBuf| {
             natural::compare(&stem(a), &stem(b)).then_with(|| a.cmp(b)) // "a.wav" before "a 2.wav"
         };
-        listing.wavs.sort_by(natural);
+        listing.sounds.sort_by(natural);
         listing.folders.sort_by(natural);
         Ok(listing)
     }
 
-    /// Warnings for sound in formats that are not read.
+    /// Warnings for sounds in formats that are not read.
     fn left_out(&self, path: &Path) -> Vec<String> {
         let audio = self.others.iter().filter(|(extension, _)| OTHER_AUDIO.contains(&extension.as_str()));
         let text = |(extension, count): (&String, &usize)| {
             let files = if *count == 1 { "file is" } else { "files are" };
-            format!("{}: {count} .{extension} {files} left out; this version reads WAV", path.display())
+            format!("{}: {count} .{extension} {files} left out; {READ_HERE}", path.display())
         };
         audio.map(text).collect()
     }
 
-    /// The error for a folder without a WAV file: what it has instead.
-    fn without_wavs(&self, path: &Path) -> LoadError {
+    /// The error for a folder without a sound file: what it has instead.
+    fn without_sounds(&self, path: &Path) -> LoadError {
         let shown = path.display();
         let kinds: Vec<String> =
             self.others.iter().map(|(extension, count)| kind(extension, *count)).collect();
-        let below =
-            |folder: &&PathBuf| Self::read(&path.join(folder)).is_ok_and(|listing| !listing.wavs.is_empty());
-        let with_wavs = self.folders.iter().find(below);
-        let message = match (kinds.is_empty(), with_wavs) {
+        let below = |folder: &&PathBuf| {
+            Self::read(&path.join(folder)).is_ok_and(|listing| !listing.sounds.is_empty())
+        };
+        let with_sounds = self.folders.iter().find(below);
+        let message = match (kinds.is_empty(), with_sounds) {
             (_, Some(folder)) => format!(
-                "\"{shown}\" has no .wav file itself, but \"{}\" has; subfolders are not read, load them one by one",
+                "\"{shown}\" has no sound file itself, but \"{}\" has; subfolders are not read, load them one by one",
                 path.join(folder).display()
             ),
             (false, None) => {
-                format!("\"{shown}\" has no .wav file, only {}; this version reads WAV", kinds.join(", "))
+                format!("\"{shown}\" has no sound file, only {}; {READ_HERE}", kinds.join(", "))
             }
             (true, None) => {
-                let message = format!("there is no file in the folder \"{shown}\"; it needs .wav files");
+                let message = format!("there is no file in the folder \"{shown}\"; it needs sound files");
                 return LoadError::NotFound { path: path.to_path_buf(), message };
             }
         };
@@ -422,7 +423,7 @@ mod tests {
                     "cannot read \"{}\": the file ends after 4 bytes, within its 12-byte RIFF header",
                     e4.display()
                 ),
-                format!("\"{}\" is FLAC audio; this version reads WAV", broken.display()),
+                format!("cannot read \"{}\": its FLAC stream ends too early", broken.display()),
             ]
         );
     }
@@ -442,40 +443,41 @@ mod tests {
         let dir = TestDir::new();
         let a = dir.file("a.wav", b"fLaC");
         let alone = load(dir.path()).unwrap_err();
-        assert_eq!(alone.to_string(), format!("\"{}\" is FLAC audio; this version reads WAV", a.display()));
+        assert_eq!(
+            alone.to_string(),
+            format!("cannot read \"{}\": its FLAC stream ends too early", a.display())
+        );
         dir.file("b.wav", b"");
         let error = load(dir.path()).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
-                "\"{}\" is FLAC audio; this version reads WAV; none of the 2 WAV files in \"{}\" could be read",
+                "cannot read \"{}\": its FLAC stream ends too early; none of the 2 sound files in \"{}\" could be read",
                 a.display(),
                 dir.path().display()
             )
         );
-        assert!(matches!(error, LoadError::Unsupported { .. }));
+        assert!(matches!(error, LoadError::Corrupt { .. }));
     }
 
     #[test]
-    fn a_folder_without_wavs_says_what_it_has() {
+    fn a_folder_without_sounds_says_what_it_has() {
         let dir = TestDir::new();
         let shown = dir.path().display();
         let error = load(dir.path()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("there is no file in the folder \"{shown}\"; it needs .wav files")
+            format!("there is no file in the folder \"{shown}\"; it needs sound files")
         );
         assert!(matches!(error, LoadError::NotFound { .. }));
 
-        for name in ["a.flac", "b.FLAC", "LICENSE", "c.txt", ".hidden.wav", "__MACOSX/d.wav"] {
+        for name in ["a.wv", "b.WV", "LICENSE", "c.txt", ".hidden.wav", "__MACOSX/d.wav"] {
             dir.file(name, b"");
         }
         let error = load(dir.path()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!(
-                "\"{shown}\" has no .wav file, only 1 without an extension, 2 .flac, 1 .txt; this version reads WAV"
-            )
+            format!("\"{shown}\" has no sound file, only 1 without an extension, 1 .txt, 2 .wv; {READ_HERE}")
         );
         assert!(matches!(error, LoadError::Unsupported { .. }));
 
@@ -484,7 +486,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "\"{shown}\" has no .wav file itself, but \"{shown}/drums\" has; subfolders are not read, load them one by one"
+                "\"{shown}\" has no sound file itself, but \"{shown}/drums\" has; subfolders are not read, load them one by one"
             )
         );
 
@@ -497,9 +499,9 @@ mod tests {
     fn hidden_files_subfolders_and_other_formats_do_not_disturb() {
         let dir = TestDir::new();
         dir.wavs(&["C4.wav", "._C4.wav", ".D4.wav", "__MACOSX/E4.wav", "more/F4.wav", "G4.wav/x.wav"]);
-        dir.file("C4.flac", b"");
-        dir.file("a.ogg", b"");
-        dir.file("b.ogg", b"");
+        dir.file("C4.caf", b"");
+        dir.file("a.wma", b"");
+        dir.file("b.wma", b"");
         dir.file("readme.txt", b"");
         let loaded = load(dir.path()).unwrap();
         assert_eq!(rows(&loaded), [(0..=127, 1..=127, 60.0, 1)]);
@@ -507,8 +509,8 @@ mod tests {
         assert_eq!(
             loaded.warnings,
             [
-                format!("{shown}: 1 .flac file is left out; this version reads WAV"),
-                format!("{shown}: 2 .ogg files are left out; this version reads WAV"),
+                format!("{shown}: 1 .caf file is left out; {READ_HERE}"),
+                format!("{shown}: 2 .wma files are left out; {READ_HERE}"),
             ]
         );
         assert_eq!(loaded.name, dir.path().file_name().unwrap().to_string_lossy());

@@ -11,7 +11,7 @@ use super::pool::{Job, OnError, OnProgress, decode_all};
 use super::spread::key_ranges;
 use crate::instrument::Region;
 
-/// Loads one WAV file per named key; each sounds on the keys that are nearest to its own.
+/// Loads one sound file per named key; each sounds on the keys that are nearest to its own.
 ///
 /// - `entries`: a note name (`C4`, `F#4`, `Bb3`) or key number (`60`), and a path.   - `base`: where relative paths
 ///   begin; `None` is the working directory.
@@ -43,7 +43,7 @@ pub fn load_map(
             Err(rest) => return invalid(path, format!("\"{name}\" (for \"{}\") {rest}", path.display())),
         };
         if path.as_os_str().is_empty() {
-            return invalid(path, format!("the path of \"{name}\" is empty; give the path of a WAV file"));
+            return invalid(path, format!("the path of \"{name}\" is empty; give the path of a sound file"));
         }
         if let Some((other, first)) = job_of_key.insert(key, number).and_then(|earlier| entries.get(earlier))
         {
@@ -127,7 +127,7 @@ mod tests {
                 &[("C4", "a.wav"), ("60", "b.wav")],
                 "\"C4\" (for \"a.wav\") and \"60\" (for \"b.wav\") are both key 60; give each key one file",
             ),
-            (&[("C4", "")], "the path of \"C4\" is empty; give the path of a WAV file"),
+            (&[("C4", "")], "the path of \"C4\" is empty; give the path of a sound file"),
         ] {
             let error = load(entries, None).unwrap_err();
             assert_eq!(error.to_string(), message);
@@ -147,8 +147,8 @@ mod tests {
             format!("there is no file \"none.wav\"; looked in \"{}\"", base.display())
         );
         let ogg = load(&[("C4", "a.wav"), ("D4", "b.wav")], Some(base)).unwrap_err();
-        assert_eq!(ogg.to_string(), "\"b.wav\" is Ogg audio; this version reads WAV");
+        assert_eq!(ogg.to_string(), "cannot read \"b.wav\": its Ogg stream ends too early");
         let folder = load(&[("C4", ".")], Some(base)).unwrap_err();
-        assert_eq!(folder.to_string(), "\".\" is a folder, not a WAV file");
+        assert_eq!(folder.to_string(), "\".\" is a folder, not a sound file");
     }
 }

@@ -1,15 +1,20 @@
-//! Files → instruments: a WAV file, a map of notes to files, a folder of samples.
+//! Files → instruments: a sound file, a map of notes to files, a folder of samples.
 //!
 //! What comes out is a list of [`Region`]s with their samples decoded, a name, and warnings: nothing is left out
 //! silently. Every byte of a file is untrusted: it may be refused, never panicked on, never trusted for a size.
 //! No engine, no ids, no defaults of the JavaScript face in here: `control` makes an instrument of the regions.
 //!
 //! Thread: any but the audio thread. Decoding runs on a few threads of its own (`pool`); the caller's thread
-//! waits for them and hears the progress. Later formats (SFZ, SF2, compressed audio) move in beside `wav`.
+//! waits for them and hears the progress. Sound of every format comes in by `audio`.
 
+mod aiff;
+pub mod audio;
+mod compressed;
+mod encoding;
 mod error;
 mod file;
 mod folder;
+mod hints;
 mod map;
 mod names;
 mod natural;
@@ -19,12 +24,13 @@ mod sniff;
 mod spread;
 #[cfg(test)]
 mod testing;
-pub mod wav;
+mod wav;
 mod wave_format;
 
 pub use error::LoadError;
-pub use file::load_file;
+pub use file::{load_bytes, load_file};
 pub use folder::load_folder;
+pub use hints::{FileLoop, Hints};
 pub use map::load_map;
 pub use pool::{OnProgress, Progress};
 

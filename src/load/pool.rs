@@ -12,8 +12,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use super::audio::{self, Audio, Meter};
 use super::error::LoadError;
-use super::wav::{self, Meter};
+use super::hints::Hints;
 use crate::instrument::Sample;
 
 /// Most threads: beyond four it is the disk or the memory that is waited for.
@@ -48,8 +49,8 @@ pub(super) struct Job {
     pub(super) shown: PathBuf,
 }
 
-/// A file's sample and warnings.
-type Outcome = Result<(Arc<Sample>, Vec<String>), LoadError>;
+/// A file's sound.
+type Outcome = Result<Audio, LoadError>;
 
 /// Samples decoded, one per distinct file, in the order in which the jobs first name them.
 pub(super) struct Batch {
@@ -60,14 +61,22 @@ pub(super) struct Batch {
 impl Batch {
     /// A job's sample, unless it could not be read.
     pub(super) fn sample(&self, job: usize) -> Option<&Arc<Sample>> {
-        let file = self.files.get(*self.file_of_job.get(job)?)?;
-        file.as_ref().ok().map(|(sample, _)| sample)
+        self.audio(job).map(|audio| &audio.sample)
+    }
+
+    /// What a job's file says of root and loops, unless it could not be read.
+    pub(super) fn hints(&self, job: usize) -> Option<&Hints> {
+        self.audio(job).map(|audio| &audio.hints)
+    }
+
+    fn audio(&self, job: usize) -> Option<&Audio> {
+        self.files.get(*self.file_of_job.get(job)?)?.as_ref().ok()
     }
 
     /// What the files said: their warnings, and the errors of those that could not be read.
     pub(super) fn warnings(&self) -> Vec<String> {
         let of_file = |file: &Outcome| match file {
-            Ok((_, warnings)) => warnings.clone(),
+            Ok(audio) => audio.warnings.clone(),
             Err(error) => vec![error.to_string()],
         };
         self.files.iter().flat_map(of_file).collect()
@@ -204,9 +213,7 @@ fn decode_distinct(
 }
 
 fn decode_one(job: &Job, meter: &Meter) -> Outcome {
-    let decoded = wav::read_metered(&job.open, &job.shown, meter)?;
-    let (sample, warnings) = decoded.into_sample(&job.shown)?;
-    Ok((Arc::new(sample), warnings))
+    audio::read_metered(&job.open, &job.shown, meter)?.into_audio(&job.shown)
 }
 
 #[cfg(test)]
@@ -325,7 +332,7 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         for _ in 0..20 {
             let error = decode_all(&jobs(&dir, &names), OnError::Stop, &mut go_on).err().unwrap();
-            assert_eq!(error.to_string(), "\"0.wav\" is FLAC audio; this version reads WAV");
+            assert_eq!(error.to_string(), "cannot read \"0.wav\": its FLAC stream ends too early");
         }
         dir.wavs(&["0.wav", "1.wav"]);
         let error =
@@ -348,7 +355,7 @@ mod tests {
         assert_eq!(
             batch.warnings(),
             [
-                "\"b.wav\" is FLAC audio; this version reads WAV".to_string(),
+                "cannot read \"b.wav\": its FLAC stream ends too early".to_string(),
                 format!("there is no file \"none.wav\"; looked in \"{}\"", dir.path().display())
             ]
         );

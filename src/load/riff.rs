@@ -1,18 +1,22 @@
 //! The chunk walk: where in a WAV file the format and the data are, and whether the file tells the truth about it.
 //!
 //! It comes before the decoder, so that a truncated or lying file gets a message with the byte and the figures, and
-//! so that no size is used for anything before it has been held against the file's real length. It reads headers and
-//! the fmt chunk only and leaves the reader on the first byte of data; what follows the data is never looked at.
-//! Source: "Multimedia Programming Interface and Data Specifications 1.0" (IBM, Microsoft 1991), chapter 3.
+//! so that no size is used for anything before it has been held against the file's real length. It reads headers, the
+//! fmt chunk and what says where to loop, and leaves the reader on the first byte of data; what follows the data is looked
+//! at when that has been read.
+//! Sources: "Multimedia Programming Interface and Data Specifications 1.0" (IBM, Microsoft 1991), chapter 3: RIFF and,
+//! big-endian, RIFX; EBU Tech 3306 (RF64) and ITU-R BS.2088 (BW64): sizes of 64 bits.
 
 use std::io::{BufReader, Read, Seek};
 
 use super::error::Fault;
-use super::sniff;
+use super::hints::{Hints, MAX_LOOPS};
 use super::wave_format::{LONGEST, WaveFormat};
 
-/// Most chunks before the data: files have a handful, and a walk needs a bound.
+/// Most chunks of a file: files have a handful, and a walk needs a bound.
 const MAX_CHUNKS: usize = 4096;
+/// Bytes of a `smpl` chunk that are read.
+const MAX_SMPL_BYTES: u64 = 36 + 24 * MAX_LOOPS as u64;
 
 /// What the walk found.
 #[derive(Debug)]
@@ -22,14 +26,52 @@ pub(super) struct Layout {
     pub(super) data_bytes: u64,
     /// The last byte may be padding: the data goes on to the end of the file, and a frame is one byte.
     pub(super) may_end_in_padding: bool,
+    /// Root and loops, as far as they stand before the data; loops may lie outside it.
+    pub(super) hints: Hints,
+    /// What may follow the data.
+    pub(super) rest: Rest,
     /// Sentences without the file's name.
     pub(super) warnings: Vec<String>,
 }
 
+/// What follows the data: where, if that can be known.
+#[derive(Debug)]
+pub(super) struct Rest {
+    data: Option<Chunk>,
+    big_endian: bool,
+}
+
+impl Rest {
+    /// Looks for root and loops behind the data. What makes no sense there ends the search.
+    ///
+    /// - `reader`: `read` bytes into the data.   - `len`: bytes in the file.
+    pub(super) fn read_hints<R: Read + Seek>(
+        self,
+        reader: &mut BufReader<R>,
+        read: u64,
+        len: u64,
+        hints: &mut Hints,
+    ) -> Result<(), Fault> {
+        let Some(data) = self.data else { return Ok(()) };
+        let mut walk = Walk { reader, len, pos: data.body() + read, big_endian: self.big_endian };
+        walk.skip_chunk(&data)?;
+        for _ in 0..MAX_CHUNKS {
+            let Some(chunk) = walk.header()? else { break };
+            if chunk.size > len - chunk.body() {
+                break;
+            }
+            walk.hint(&chunk, hints)?;
+            walk.skip_chunk(&chunk)?;
+        }
+        Ok(())
+    }
+}
+
 /// A chunk's header.
+#[derive(Debug)]
 struct Chunk {
     id: [u8; 4],
-    size: u32,
+    size: u64,
     /// Its first byte.
     at: u64,
 }
@@ -45,16 +87,28 @@ impl Chunk {
     }
 }
 
+/// The three kinds of file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Riff,
+    /// Everything big-endian.
+    Rifx,
+    /// RF64 and BW64: sizes that 32 bits do not hold stand in a ds64 chunk.
+    Wide,
+}
+
 /// Walks the chunks up to the data.
 ///
 /// - `reader`: at the file's first byte; afterwards at the first byte of data.   - `len`: bytes in the file.
 pub(super) fn walk<R: Read + Seek>(reader: &mut BufReader<R>, len: u64) -> Result<Layout, Fault> {
-    let riff_size = riff_header(reader, len)?;
-    let mut walk = Walk { reader, len, pos: 12 };
+    let (form, riff_size) = riff_header(reader, len)?;
+    let mut walk = Walk { reader, len, pos: 12, big_endian: form == Form::Rifx };
     let mut format = None;
     let mut early_data: Option<u64> = None;
+    let mut hints = Hints::default();
+    let mut wide: Option<(u64, u64)> = None;
     for _ in 0..MAX_CHUNKS {
-        let Some(chunk) = walk.header()? else {
+        let Some(mut chunk) = walk.header()? else {
             return Err(Fault::Corrupt(match (format, early_data) {
                 (_, Some(at)) => format!("the data chunk at byte {at} has no fmt chunk before it"),
                 (None, None) => format!("there is no fmt chunk in its {len} bytes"),
@@ -64,7 +118,18 @@ pub(super) fn walk<R: Read + Seek>(reader: &mut BufReader<R>, len: u64) -> Resul
         let left = len - chunk.body();
         match &chunk.id {
             b"data" => match format {
-                Some(format) => return data(&chunk, format, riff_size, len),
+                Some(format) => {
+                    let (mut riff_size, mut complete) = (riff_size, chunk.size > 0);
+                    if let Some((riff, data)) = wide.filter(|_| chunk.size == UNKNOWN) {
+                        (riff_size, chunk.size, complete) = (riff, data, true);
+                    }
+                    let mut layout = data(&chunk, format, riff_size, len)?;
+                    layout.hints = hints;
+                    // Behind data of unknown length nothing can be found.
+                    layout.rest.data = Some(chunk).filter(|chunk| complete && chunk.size <= left);
+                    layout.rest.big_endian = walk.big_endian;
+                    return Ok(layout);
+                }
                 None => early_data = early_data.or(Some(chunk.at)),
             },
             b"fmt " if early_data.is_some() => {
@@ -76,7 +141,7 @@ pub(super) fn walk<R: Read + Seek>(reader: &mut BufReader<R>, len: u64) -> Resul
             }
             _ => {}
         }
-        if u64::from(chunk.size) > left {
+        if chunk.size > left {
             return Err(Fault::Corrupt(match early_data {
                 Some(at) => format!("the data chunk at byte {at} has no fmt chunk before it"),
                 None => too_short(&chunk, left),
@@ -85,58 +150,63 @@ pub(super) fn walk<R: Read + Seek>(reader: &mut BufReader<R>, len: u64) -> Resul
         if &chunk.id == b"fmt " && format.is_none() {
             let mut body = [0; LONGEST];
             let body = &mut body[..LONGEST.min(chunk.size as usize)];
-            walk.reader.read_exact(body)?;
-            walk.pos += body.len() as u64;
-            format = Some(WaveFormat::parse(body, chunk.size, chunk.at)?);
+            walk.read(body)?;
+            format = Some(WaveFormat::parse(body, chunk.size as u32, chunk.at, walk.big_endian)?);
+        } else if &chunk.id == b"ds64" && form == Form::Wide {
+            let mut body = [0; 16];
+            if chunk.size < 16 {
+                let what = format!(
+                    "the ds64 chunk at byte {} has {} bytes, it needs at least 16",
+                    chunk.at, chunk.size
+                );
+                return Err(Fault::Corrupt(what));
+            }
+            walk.read(&mut body)?;
+            let [riff, data] =
+                [0, 8].map(|at| u64::from_le_bytes(std::array::from_fn(|byte| body[at + byte])));
+            wide = Some((riff, data));
+        } else {
+            walk.hint(&chunk, &mut hints)?;
         }
-        walk.skip_to(chunk.body() + u64::from(chunk.size))?;
-        if chunk.size % 2 == 1 {
-            walk.skip_padding()?;
-        }
+        walk.skip_chunk(&chunk)?;
     }
     Err(Fault::Limit(format!("there are more than {MAX_CHUNKS} chunks before the data")))
 }
+
+/// "It did not fit": in RF64, the size is the one in the ds64 chunk.
+const UNKNOWN: u64 = u32::MAX as u64;
 
 fn too_short(chunk: &Chunk, left: u64) -> String {
     format!("the {} chunk at byte {} says {} bytes, the file has {left}", chunk.name(), chunk.at, chunk.size)
 }
 
-/// Checks the first twelve bytes and returns the RIFF size.
-fn riff_header<R: Read + Seek>(reader: &mut BufReader<R>, len: u64) -> Result<u32, Fault> {
-    if len == 0 {
-        return Err(Fault::Corrupt("the file is empty".into()));
-    }
-    let mut head = Vec::with_capacity(sniff::HEAD_BYTES);
-    reader.by_ref().take(sniff::HEAD_BYTES as u64).read_to_end(&mut head)?;
-    if let Some(name) = sniff::name_of(&head) {
-        return Err(Fault::Unsupported(format!("is {name}; this version reads WAV")));
-    }
-    let whole = head.get(..12).and_then(|head| head.first_chunk::<12>());
-    match whole {
-        Some(&[b'R', b'I', b'F', b'F', a, b, c, d, b'W', b'A', b'V', b'E']) => {
-            reader.seek_relative(12 - head.len() as i64)?;
-            Ok(u32::from_le_bytes([a, b, c, d]))
-        }
-        None if b"RIFF".starts_with(&head[..head.len().min(4)]) => {
-            Err(Fault::Corrupt(format!("the file ends after {len} bytes, within its 12-byte RIFF header")))
-        }
-        _ => {
-            let first = &head[..head.len().min(4)];
-            let hex: Vec<String> = first.iter().map(|byte| format!("{byte:02x}")).collect();
-            Err(Fault::NotWav(format!("is not a WAV file: it begins with the bytes {}", hex.join(" "))))
-        }
-    }
+/// Checks the first twelve bytes and returns the kind and the RIFF size.
+fn riff_header<R: Read + Seek>(reader: &mut BufReader<R>, len: u64) -> Result<(Form, u64), Fault> {
+    let mut head = Vec::with_capacity(12);
+    reader.by_ref().take(12).read_to_end(&mut head)?;
+    let Some(&[a, b, c, d, size @ .., b'W', b'A', b'V', b'E']) = head.first_chunk::<12>() else {
+        return Err(Fault::Corrupt(format!(
+            "the file ends after {len} bytes, within its 12-byte RIFF header"
+        )));
+    };
+    let form = match &[a, b, c, d] {
+        b"RIFX" => Form::Rifx,
+        b"RF64" | b"BW64" => Form::Wide,
+        _ => Form::Riff,
+    };
+    let size = if form == Form::Rifx { u32::from_be_bytes(size) } else { u32::from_le_bytes(size) };
+    Ok((form, size.into()))
 }
 
 /// Decides how much of the data chunk to read.
-fn data(chunk: &Chunk, format: WaveFormat, riff_size: u32, len: u64) -> Result<Layout, Fault> {
+fn data(chunk: &Chunk, format: WaveFormat, riff_size: u64, len: u64) -> Result<Layout, Fault> {
     let left = len - chunk.body();
     let mut warnings = Vec::new();
-    let mut bytes = u64::from(chunk.size);
+    let mut bytes = chunk.size;
     // Behind a data chunk of size 0 there may be other chunks (then there is no sound), or all the sound, from a
     // writer that could not go back: then the RIFF size is unset too.
     let unset = if chunk.size == 0 {
-        left > 0 && (u64::from(riff_size) + 8 <= chunk.body() || is_placeholder(riff_size))
+        left > 0 && (riff_size.saturating_add(8) <= chunk.body() || is_placeholder(riff_size))
     } else {
         is_placeholder(chunk.size) && bytes > left
     };
@@ -171,19 +241,22 @@ fn data(chunk: &Chunk, format: WaveFormat, riff_size: u32, len: u64) -> Result<L
     if rest > 0 && !(padded && rest == 1) {
         warnings.push(format!("the data ends within a frame; its last {rest} bytes are left out"));
     }
-    Ok(Layout { format, data_bytes: bytes - rest, may_end_in_padding: padded && frame == 1, warnings })
+    let may_end_in_padding = padded && frame == 1;
+    let data_bytes = bytes - rest;
+    let rest = Rest { data: None, big_endian: false };
+    Ok(Layout { format, data_bytes, may_end_in_padding, hints: Hints::default(), rest, warnings })
 }
 
 /// Sizes that writers leave behind when they cannot know: ffmpeg 0xFFFFFFFF, SoX 0x7FFFF000 rounded down to a frame,
 /// arecord 0x80000000.
-fn is_placeholder(size: u32) -> bool {
-    (0x7FFF_0000..=0x8000_0000).contains(&size) || size >= 0xFFFF_0000
+fn is_placeholder(size: u64) -> bool {
+    (0x7FFF_0000..=0x8000_0000).contains(&size) || (0xFFFF_0000..=UNKNOWN).contains(&size)
 }
 
 /// Whether the RIFF size leaves out data, or counts more than the file has. A padding byte may be counted or not,
 /// and what follows the RIFF chunk is nobody's business.
-fn riff_lies(riff_size: u32, data_end: u64, len: u64) -> bool {
-    let end = u64::from(riff_size) + 8;
+fn riff_lies(riff_size: u64, data_end: u64, len: u64) -> bool {
+    let end = riff_size.saturating_add(8);
     end < data_end || end > len + 1
 }
 
@@ -192,6 +265,7 @@ struct Walk<'a, R> {
     reader: &'a mut BufReader<R>,
     len: u64,
     pos: u64,
+    big_endian: bool,
 }
 
 impl<R: Read + Seek> Walk<'_, R> {
@@ -201,11 +275,42 @@ impl<R: Read + Seek> Walk<'_, R> {
             return Ok(None);
         }
         let mut header = [0; 8];
-        self.reader.read_exact(&mut header)?;
+        let at = self.pos;
+        self.read(&mut header)?;
         let [a, b, c, d, size @ ..] = header;
-        let chunk = Chunk { id: [a, b, c, d], size: u32::from_le_bytes(size), at: self.pos };
-        self.pos += 8;
-        Ok(Some(chunk))
+        let size = if self.big_endian { u32::from_be_bytes(size) } else { u32::from_le_bytes(size) };
+        Ok(Some(Chunk { id: [a, b, c, d], size: size.into(), at }))
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> Result<(), Fault> {
+        self.reader.read_exact(into)?;
+        self.pos += into.len() as u64;
+        Ok(())
+    }
+
+    /// Reads what a chunk, which is all in the file, says of root and loops, if it does.
+    fn hint(&mut self, chunk: &Chunk, hints: &mut Hints) -> Result<(), Fault> {
+        let most = match &chunk.id {
+            b"smpl" => MAX_SMPL_BYTES,
+            b"inst" => 7,
+            _ => return Ok(()),
+        };
+        let mut body = vec![0; most.min(chunk.size) as usize];
+        self.read(&mut body)?;
+        match &chunk.id {
+            b"smpl" => hints.read_smpl(&body, self.big_endian),
+            _ => hints.read_inst(&body),
+        }
+        Ok(())
+    }
+
+    /// Goes to the next chunk, from anywhere in this one, which is all in the file.
+    fn skip_chunk(&mut self, chunk: &Chunk) -> Result<(), Fault> {
+        self.skip_to(chunk.body() + chunk.size)?;
+        if chunk.size % 2 == 1 {
+            self.skip_padding()?;
+        }
+        Ok(())
     }
 
     /// Goes forward to a byte, which the caller knows to be in the file.
@@ -218,12 +323,11 @@ impl<R: Read + Seek> Walk<'_, R> {
     /// Skips the byte that follows a chunk of odd size, unless its writer forgot it.
     fn skip_padding(&mut self) -> Result<(), Fault> {
         if self.len.saturating_sub(self.pos) < 4 {
-            self.pos = self.len;
-            return Ok(());
+            return self.skip_to(self.len);
         }
         let mut next = [0; 4];
         self.reader.read_exact(&mut next)?;
-        let forgotten = [b"fmt ", b"data", b"fact", b"LIST"].contains(&&next);
+        let forgotten = [b"fmt ", b"data", b"fact", b"LIST", b"smpl", b"inst", b"cue "].contains(&&next);
         self.reader.seek_relative(if forgotten { -4 } else { -3 })?;
         self.pos += u64::from(!forgotten);
         Ok(())
@@ -232,8 +336,9 @@ impl<R: Read + Seek> Walk<'_, R> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::encoding::{Encoding, Kind};
+    use super::super::hints::FileLoop;
     use super::super::testing::{chunk, extensible, fmt, riff};
-    use super::super::wave_format::Encoding;
     use super::*;
     use std::io::Cursor;
 
@@ -247,7 +352,7 @@ mod tests {
                 Ok((layout.data_bytes, layout.warnings))
             }
             Err(Fault::Corrupt(what)) => Err(what),
-            Err(Fault::Unsupported(what) | Fault::NotWav(what)) => Err(format!("unsupported: {what}")),
+            Err(Fault::Unsupported(what)) => Err(format!("unsupported: {what}")),
             Err(Fault::Limit(what)) => Err(format!("limit: {what}")),
             Err(other) => Err(format!("{other:?}")),
         }
@@ -270,7 +375,10 @@ mod tests {
         assert_eq!(walked(&with_sizes(44, 8)), Ok((8, vec![])));
         let file = riff(&[chunk(b"fmt ", &extensible(&fmt(1, 2, 96_000, 6, 24))), chunk(b"data", &[0; 12])]);
         let layout = walk(&mut BufReader::new(Cursor::new(&file)), file.len() as u64).unwrap();
-        assert_eq!(layout.format, WaveFormat { encoding: Encoding::Int24, channels: 2, sample_rate: 96_000 });
+        assert_eq!(
+            layout.format,
+            WaveFormat { encoding: Encoding::little(Kind::Signed, 3), channels: 2, sample_rate: 96_000 }
+        );
     }
 
     #[test]
@@ -366,20 +474,9 @@ mod tests {
             ),
             (b"RIFF\x24\0".to_vec(), "the file ends after 6 bytes, within its 12-byte RIFF header"),
             (b"R".to_vec(), "the file ends after 1 bytes, within its 12-byte RIFF header"),
-            (vec![], "the file is empty"),
-            (b"hello".to_vec(), "unsupported: is not a WAV file: it begins with the bytes 68 65 6c 6c"),
             (
-                b"RIFF\x04\0\0\0ACONanih".to_vec(),
-                "unsupported: is not a WAV file: it begins with the bytes 52 49 46 46",
-            ),
-            (b"fLaC\0\0\0\x22".to_vec(), "unsupported: is FLAC audio; this version reads WAV"),
-            (
-                b"RIFX\0\0\0\x24WAVE".to_vec(),
-                "unsupported: is a big-endian WAV file (RIFX); this version reads WAV",
-            ),
-            (
-                b"RF64\xff\xff\xff\xffWAVE".to_vec(),
-                "unsupported: is a 64-bit WAV file (RF64); this version reads WAV",
+                [&b"RF64\xff\xff\xff\xffWAVE"[..], &chunk(b"ds64", &[0; 12])].concat(),
+                "the ds64 chunk at byte 12 has 12 bytes, it needs at least 16",
             ),
         ] {
             assert_eq!(walked(&file), Err(message.into()));
@@ -398,5 +495,76 @@ mod tests {
     fn endless_small_chunks_end_the_walk() {
         let file = riff(&vec![chunk(b"JUNK", &[]); MAX_CHUNKS + 1]);
         assert_eq!(walked(&file), Err("limit: there are more than 4096 chunks before the data".into()));
+    }
+
+    /// A `smpl` chunk's body with one loop.
+    fn smpl(note: u32, start: u32, last: u32) -> Vec<u8> {
+        let words = [0, 0, 0, note, 0, 0, 0, 1, 0, 0, 0, start, last, 0, 0];
+        words.iter().flat_map(|word: &u32| word.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn root_and_loops_are_found_before_and_behind_the_data() {
+        let smpl = chunk(b"smpl", &smpl(62, 1, 2));
+        let loops = [FileLoop { start: 1, end: 3, alternate: false }];
+        let data = chunk(b"data", &[0; 8]);
+        for chunks in [
+            vec![mono16(), smpl.clone(), data.clone()],
+            vec![mono16(), data.clone(), smpl.clone()],
+            vec![mono16(), data.clone(), chunk(b"LIST", b"INFOx"), smpl.clone(), vec![b'x'; 11]],
+        ] {
+            let file = riff(&chunks);
+            for buffer in [16, 4096] {
+                let mut reader = BufReader::with_capacity(buffer, Cursor::new(&file));
+                let Layout { mut hints, rest, .. } = walk(&mut reader, file.len() as u64).unwrap();
+                reader.seek_relative(6).unwrap();
+                rest.read_hints(&mut reader, 6, file.len() as u64, &mut hints).unwrap();
+                assert_eq!((hints.root_key, &hints.loops[..]), (Some(62.0), &loops[..]));
+            }
+        }
+        let file = riff(&[mono16(), chunk(b"inst", &[50, 0, 0, 0, 127, 1, 127]), data.clone()]);
+        assert_eq!(
+            walk(&mut BufReader::new(Cursor::new(&file)), file.len() as u64).unwrap().hints.root_key,
+            Some(50.0)
+        );
+        let mut cut = riff(&[mono16(), data, smpl]);
+        cut.truncate(cut.len() - 8);
+        assert_eq!(walked(&cut).unwrap().0, 8, "a hint that is cut off costs no sound");
+    }
+
+    #[test]
+    fn sizes_of_64_bits_stand_in_their_own_chunk() {
+        let file = |data_size: u64, header: u32, name: &[u8; 4]| {
+            let ds64 = [52u64.to_le_bytes(), data_size.to_le_bytes(), 4u64.to_le_bytes()].concat();
+            let ds64 = chunk(b"ds64", &[ds64, vec![0; 4]].concat());
+            let mut file = riff(&[ds64, mono16(), chunk(b"data", &[0; 8])]);
+            file[..8].copy_from_slice(&[&name[..], &[0xFF; 4]].concat());
+            let at = file.len() - 12;
+            file[at..at + 4].copy_from_slice(&header.to_le_bytes());
+            let riff_size = file.len() as u64 - 8;
+            file[20..28].copy_from_slice(&riff_size.to_le_bytes());
+            file
+        };
+        for name in [b"RF64", b"BW64"] {
+            assert_eq!(walked(&file(8, u32::MAX, name)), Ok((8, vec![])));
+            assert_eq!(
+                walked(&file(1 << 40, u32::MAX, name)),
+                Err("the data chunk at byte 72 says 1099511627776 bytes, the file has 8".into())
+            );
+            assert_eq!(walked(&file(8, 6, name)).unwrap().0, 6, "a size that fits is the chunk's own");
+            assert!(walked(&file(u64::MAX, u32::MAX, name)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_big_endian_file_is_walked_the_other_way_round() {
+        let swapped =
+            |id: &[u8; 4], body: &[u8]| [&id[..], &(body.len() as u32).to_be_bytes(), body].concat();
+        let fmt = [0, 1, 0, 1, 0, 0, 0xAC, 0x44, 0, 1, 0x58, 0x88, 0, 2, 0, 16];
+        let body = [b"WAVE".to_vec(), swapped(b"fmt ", &fmt), swapped(b"data", &[0; 8])].concat();
+        let file = swapped(b"RIFX", &body);
+        let layout = walk(&mut BufReader::new(Cursor::new(&file)), file.len() as u64).unwrap();
+        assert_eq!((layout.data_bytes, layout.format.encoding), (8, Encoding::big(Kind::Signed, 2)));
+        assert_eq!(layout.warnings, Vec::<String>::new());
     }
 }

@@ -1,137 +1,74 @@
 //! WAV files → interleaved `f32`.
 //!
-//! `super::riff` walks the chunks and refuses what does not add up; hound then decodes. It is given a plain header
-//! of our own making and the data's bytes, not the file: it panics on nothing that way, and what it is strict about
-//! (sizes of the fmt chunk, byte rates, padding) no longer matters.
-//!
-//! Integers become `f32` by an exact power of two, so an n-bit file holds −1 ≤ v < 1 and 8, 16 and 24 bits survive
-//! unrounded; 32-bit integers are rounded once, to nearest. Floats are taken as they are.
+//! `super::riff` walks the chunks and refuses what does not add up; hound then decodes what it knows. It is given a
+//! plain header of our own making and the data's bytes, not the file: it panics on nothing that way, and what it is
+//! strict about (sizes of the fmt chunk, byte rates, padding) no longer matters. Everything else (`super::encoding`:
+//! big-endian, 64 bits, companded) is read value by value, as AIFF is.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 
-use super::error::{Fault, LoadError};
+use super::audio::{Decoded, reserve};
+use super::encoding::{Encoding, Kind};
+use super::error::Fault;
 use super::riff::{self, Layout};
-use super::wave_format::{Encoding, WaveFormat};
-use crate::instrument::{MAX_SAMPLE_FRAMES, Sample};
+use super::wave_format::WaveFormat;
 
-/// Most values in one file: 4 GiB of `f32`. Longer recordings are for streaming from disk.
-const MAX_VALUES: u64 = (1 << 30) - 1;
-const _: () = assert!(MAX_VALUES <= MAX_SAMPLE_FRAMES as u64);
-
-/// Bytes per read call; also how often cancelling is looked at.
-const BUFFER_BYTES: usize = 1 << 16;
-
-/// A decoded file.
-#[derive(Debug, PartialEq)]
-pub struct Decoded {
-    /// Interleaved, `frames × channels`; at least one frame. Values of float files may be anything, NaN included.
-    pub interleaved: Vec<f32>,
-    /// 1 or 2.
-    pub channels: u8,
-    /// Hz.
-    pub sample_rate: u32,
-    /// What was repaired or doubtful; each begins with the path as given.
-    pub warnings: Vec<String>,
-}
-
-/// Decodes a WAV file: 8, 16, 24 and 32-bit integer, 32-bit float, plain or extensible, mono or stereo.
-///
-/// Thread: any but the audio thread; blocks on the disk.
-/// Errors: all of [`LoadError`] but `Aborted`.
-pub fn read(path: &Path) -> Result<Decoded, LoadError> {
-    read_metered(path, path, &Meter::default())
-}
-
-impl Decoded {
-    /// The sample, and the warnings, one more if values were not numbers: those are silent now.
-    ///
-    /// `path`: as given, for messages.
-    pub fn into_sample(mut self, path: &Path) -> Result<(Sample, Vec<String>), LoadError> {
-        let Some((sample, replaced)) = Sample::new(self.interleaved, self.channels, self.sample_rate) else {
-            return Err(Fault::Limit("its length or channels are not those of a sample".into()).at(path));
-        };
-        if replaced > 0 {
-            let values = if replaced == 1 { "1 value is" } else { &format!("{replaced} values are") };
-            let text = format!("{}: {values} not a finite number up to 10^30 and became 0", path.display());
-            self.warnings.push(text);
-        }
-        Ok((sample, self.warnings))
-    }
-}
-
-/// What a reader tells the thread that waits for it, and the other way round.
-#[derive(Debug, Default)]
-pub(super) struct Meter {
-    /// Bytes read from files.
-    pub(super) bytes: AtomicU64,
-    /// Set to make the next read fail.
-    pub(super) cancelled: AtomicBool,
-}
-
-/// [`read`] with the path to open and the path to show, counting and cancellable.
-pub(super) fn read_metered(open: &Path, shown: &Path, meter: &Meter) -> Result<Decoded, LoadError> {
-    let of_system = |error| LoadError::of_system(shown, open, error);
-    // Before opening: opening a named pipe would wait for its writer.
-    let metadata = fs::metadata(open).map_err(of_system)?;
-    if !metadata.is_file() {
-        let what = if metadata.is_dir() { "a folder" } else { "a device or pipe" };
-        return Err(Fault::Unsupported(format!("is {what}, not a WAV file")).at(shown));
-    }
-    let file = File::open(open).map_err(of_system)?;
-    let mut decoded = decode(file, metadata.len(), meter).map_err(|fault| fault.at(shown))?;
-    for warning in &mut decoded.warnings {
-        *warning = format!("{}: {warning}", shown.display());
-    }
-    Ok(decoded)
-}
-
-/// Decodes from anything that holds `len` bytes.
-fn decode<R: Read + Seek>(source: R, len: u64, meter: &Meter) -> Result<Decoded, Fault> {
-    let mut reader = BufReader::with_capacity(BUFFER_BYTES, Metered { source, meter });
-    let decoded = riff::walk(&mut reader, len).and_then(|layout| values(reader, layout));
-    if meter.cancelled.load(Ordering::Relaxed) { Err(Fault::Aborted) } else { decoded }
-}
-
-/// Reads the values; the reader is at the first byte of data.
-fn values<R: Read>(reader: R, layout: Layout) -> Result<Decoded, Fault> {
-    let Layout { format, data_bytes, may_end_in_padding, warnings } = layout;
+/// Decodes a file of `len` bytes. The reader is at its start.
+pub(super) fn decode<R: Read + Seek>(reader: &mut BufReader<R>, len: u64) -> Result<Decoded, Fault> {
+    let layout = riff::walk(reader, len)?;
+    let Layout { format, data_bytes, may_end_in_padding, mut hints, rest, warnings } = layout;
     let WaveFormat { encoding, channels, sample_rate } = format;
-    let count = data_bytes / u64::from(encoding.bytes());
-    let sizes = (count <= MAX_VALUES).then(|| (u32::try_from(data_bytes).ok(), usize::try_from(count).ok()));
-    let Some((Some(data_bytes), Some(count))) = sizes else {
-        return Err(Fault::Limit(format!(
-            "it has {} frames; at most {} of this kind are held in memory",
-            count / u64::from(channels),
-            MAX_VALUES / u64::from(channels)
-        )));
-    };
-    let mut interleaved = Vec::new();
-    interleaved.try_reserve_exact(count).map_err(|_| {
-        Fault::Limit(format!(
-            "there is no memory for its {count} values of 4 bytes; close something or load less"
-        ))
-    })?;
-    let header = Cursor::new(format.plain_header(data_bytes));
-    let mut wav =
-        hound::WavReader::new(header.chain(reader.take(u64::from(data_bytes)))).map_err(of_hound)?;
-    if encoding == Encoding::Float32 {
-        for value in wav.samples::<f32>() {
-            interleaved.push(value.map_err(of_hound)?);
-        }
+    let mut interleaved = if encoding.is_hounds() {
+        hounds_values(reader, format, data_bytes)?
     } else {
-        let scale = 0.5f32.powi(i32::from(encoding.bits()) - 1);
-        for value in wav.samples::<i32>() {
-            interleaved.push(value.map_err(of_hound)? as f32 * scale);
-        }
-    }
+        values(reader, encoding, channels, data_bytes)?
+    };
+    rest.read_hints(reader, data_bytes, len, &mut hints)?;
     // In 8 bits a padding byte of 0 reads as −1: a click at full scale. If it was no padding, one frame is lost.
     if may_end_in_padding && interleaved.len() > 1 && interleaved.last() == Some(&-1.0) {
         interleaved.pop();
     }
-    Ok(Decoded { interleaved, channels, sample_rate, warnings })
+    Ok(Decoded { interleaved, channels, sample_rate, hints, warnings })
+}
+
+/// Reads so many bytes of values: as many as the reader is known to have, and whole values.
+pub(super) fn values<R: Read>(
+    reader: &mut R,
+    encoding: Encoding,
+    channels: u8,
+    data_bytes: u64,
+) -> Result<Vec<f32>, Fault> {
+    let size = usize::from(encoding.bytes);
+    let mut interleaved = reserve(data_bytes / size as u64, channels)?;
+    let mut buffer = [0; 8 * 1024];
+    let buffer_bytes = buffer.len() / size * size;
+    let mut left = data_bytes / size as u64 * size as u64;
+    while left > 0 {
+        let bytes = &mut buffer[..left.min(buffer_bytes as u64) as usize];
+        reader.read_exact(bytes)?;
+        left -= bytes.len() as u64;
+        interleaved.extend(bytes.chunks_exact(size).map(|value| encoding.value(value)));
+    }
+    Ok(interleaved)
+}
+
+fn hounds_values<R: Read>(reader: &mut R, format: WaveFormat, data_bytes: u64) -> Result<Vec<f32>, Fault> {
+    let WaveFormat { encoding, channels, .. } = format;
+    let mut interleaved = reserve(data_bytes / u64::from(encoding.bytes), channels)?;
+    // What was reserved is at most 2^30 values of at most 4 bytes.
+    let header = Cursor::new(format.plain_header(data_bytes as u32));
+    let mut wav = hound::WavReader::new(header.chain(reader.take(data_bytes))).map_err(of_hound)?;
+    if encoding.kind == Kind::Float {
+        for value in wav.samples::<f32>() {
+            interleaved.push(value.map_err(of_hound)?);
+        }
+    } else {
+        let scale = 0.5f32.powi(i32::from(encoding.bits) - 1);
+        for value in wav.samples::<i32>() {
+            interleaved.push(value.map_err(of_hound)? as f32 * scale);
+        }
+    }
+    Ok(interleaved)
 }
 
 fn of_hound(error: hound::Error) -> Fault {
@@ -147,44 +84,16 @@ fn of_hound(error: hound::Error) -> Fault {
     }
 }
 
-/// A reader that counts, can be stopped, and retries what a signal interrupted (hound does not).
-struct Metered<'a, R> {
-    source: R,
-    meter: &'a Meter,
-}
-
-impl<R: Read> Read for Metered<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if self.meter.cancelled.load(Ordering::Relaxed) {
-                return Err(io::Error::other("aborted"));
-            }
-            match self.source.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(bytes) => {
-                    self.meter.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-                    return Ok(bytes);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl<R: Seek> Seek for Metered<'_, R> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.source.seek(to)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{TestDir, chunk, extensible, fmt, riff, wav16};
+    use super::super::audio::{self, Meter};
+    use super::super::testing::{chunk, extensible, fmt, riff, wav16};
     use super::*;
     use proptest::prelude::*;
+    use std::path::Path;
 
     fn decoded(file: &[u8]) -> Result<Decoded, Fault> {
-        decode(Cursor::new(file), file.len() as u64, &Meter::default())
+        audio::decode(Cursor::new(file), file.len() as u64, &Meter::default())
     }
 
     /// Format tag, bits, bytes per value, data, values.
@@ -233,6 +142,16 @@ mod tests {
                 [1.0f32, -0.0, 1e-40, 3.5, f32::MAX, -1e30].iter().flat_map(|v| v.to_le_bytes()).collect(),
                 vec![1.0, -0.0, 1e-40, 3.5, f32::MAX, -1e30],
             ),
+            (
+                1,
+                64,
+                8,
+                [i64::MIN, 1 << 62, 0, 0].iter().flat_map(|v| v.to_le_bytes()).collect(),
+                vec![-1.0, 0.5, 0.0, 0.0],
+            ),
+            (3, 64, 8, [0.1f64, -2.5].iter().flat_map(|v| v.to_le_bytes()).collect(), vec![0.1, -2.5]),
+            (7, 8, 1, vec![0x80, 0xFF], vec![8031.0 / 8192.0, 0.0]),
+            (6, 8, 1, vec![0xAA, 0x2A], vec![4032.0 / 4096.0, -4032.0 / 4096.0]),
         ]
     }
 
@@ -292,6 +211,7 @@ mod tests {
                         interleaved: expected,
                         channels: channels as u8,
                         sample_rate: 96_000,
+                        hints: Default::default(),
                         warnings: vec![]
                     }
                 );
@@ -334,110 +254,6 @@ mod tests {
         assert_eq!((three_bytes.interleaved.len(), three_bytes.warnings.len()), (1, 1));
     }
 
-    #[test]
-    fn values_that_are_not_numbers_become_silence_and_a_warning() {
-        let float = |values: &[f32]| {
-            let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            decoded(&riff(&[chunk(b"fmt ", &fmt(3, 1, 44_100, 4, 32)), chunk(b"data", &data)])).unwrap()
-        };
-        let path = Path::new("pad.wav");
-        let (sample, warnings) = float(&[f32::NAN, 0.25, f32::INFINITY]).into_sample(path).unwrap();
-        assert_eq!(sample.interleaved(), [0.0, 0.25, 0.0]);
-        assert_eq!(warnings, ["pad.wav: 2 values are not a finite number up to 10^30 and became 0"]);
-        let (_, warnings) = float(&[f32::NAN]).into_sample(path).unwrap();
-        assert_eq!(warnings, ["pad.wav: 1 value is not a finite number up to 10^30 and became 0"]);
-    }
-
-    #[test]
-    fn messages_hold_the_path_as_given() {
-        let dir = TestDir::new();
-        let mut lying = wav16(&[0; 256]);
-        lying[40..44].copy_from_slice(&9000u32.to_le_bytes());
-        let kick = dir.file("kick.wav", &lying);
-        let error = read(&kick).unwrap_err();
-        let shown = kick.display();
-        assert_eq!(
-            error.to_string(),
-            format!("cannot read \"{shown}\": the data chunk at byte 36 says 9000 bytes, the file has 512")
-        );
-        assert!(matches!(error, LoadError::Corrupt { .. }));
-
-        let flac = dir.file("x.flac", b"fLaC\0\0\0\x22");
-        let error = read(&flac).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("\"{}\" is FLAC audio; this version reads WAV", flac.display())
-        );
-        assert!(matches!(error, LoadError::Unsupported { .. }));
-
-        let mut odd = wav16(&[1, 2]);
-        odd[4] = 0;
-        let odd = dir.file("odd.wav", &odd);
-        assert_eq!(
-            read(&odd).unwrap().warnings,
-            [format!(
-                "{}: the RIFF size at byte 4 is 0, the file has 40 bytes after it; the data is complete and is read",
-                odd.display()
-            )]
-        );
-
-        let error = read(dir.path()).unwrap_err();
-        assert_eq!(error.to_string(), format!("\"{}\" is a folder, not a WAV file", dir.path().display()));
-        let error = read(&dir.path().join("none.wav")).unwrap_err();
-        assert!(matches!(error, LoadError::NotFound { .. }), "{error}");
-        assert!(matches!(read(Path::new("a\0b.wav")), Err(LoadError::Invalid { .. })));
-        assert!(matches!(read(Path::new("")), Err(LoadError::Invalid { .. })));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_device_or_pipe_is_refused_without_waiting_for_it() {
-        let error = read(Path::new("/dev/zero")).unwrap_err();
-        assert_eq!(error.to_string(), "\"/dev/zero\" is a device or pipe, not a WAV file");
-    }
-
-    #[test]
-    fn more_than_4_gib_of_values_is_a_limit_and_allocates_nothing() {
-        let dir = TestDir::new();
-        // Sparse: 2 GiB of 8-bit data take no disk and would take 8 GiB of memory.
-        let header = riff(&[
-            chunk(b"fmt ", &fmt(1, 1, 44_100, 1, 8)),
-            [&b"data"[..], &(1u32 << 31).to_le_bytes()].concat(),
-        ]);
-        let path = dir.file("long.wav", &header);
-        File::options().write(true).open(&path).unwrap().set_len(44 + (1 << 31)).unwrap();
-        let error = read(&path).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "cannot read \"{}\": it has 2147483648 frames; at most 1073741823 of this kind are held in memory",
-                path.display()
-            )
-        );
-        assert!(matches!(error, LoadError::Limit { .. }));
-    }
-
-    #[test]
-    fn a_file_that_shrinks_while_it_is_read_is_corrupt() {
-        let file = wav16(&[1, 2, 3, 4]);
-        let fault = decode(Cursor::new(&file[..48]), file.len() as u64, &Meter::default()).unwrap_err();
-        assert!(
-            matches!(&fault, Fault::Corrupt(what) if what == "the file became shorter while it was read")
-        );
-        let fault = decode(Cursor::new(&file[..30]), file.len() as u64, &Meter::default()).unwrap_err();
-        assert!(
-            matches!(&fault, Fault::Corrupt(what) if what == "the file became shorter while it was read")
-        );
-    }
-
-    #[test]
-    fn a_cancelled_read_ends_as_aborted() {
-        let meter = Meter::default();
-        meter.cancelled.store(true, Ordering::Relaxed);
-        let file = wav16(&[1, 2, 3, 4]);
-        assert!(matches!(decode(Cursor::new(&file), file.len() as u64, &meter), Err(Fault::Aborted)));
-    }
-
     /// Small valid files of every encoding, plain and extensible, with chunks around.
     fn small_files() -> Vec<Vec<u8>> {
         let mut files = Vec::new();
@@ -462,7 +278,7 @@ mod tests {
             assert!(!found.interleaved.is_empty() && found.interleaved.len() <= file.len());
             assert_eq!(found.interleaved.len() % usize::from(found.channels), 0);
             assert!(found.interleaved.capacity() <= file.len());
-            assert!(found.into_sample(Path::new("x")).is_ok());
+            assert!(found.into_audio(Path::new("x")).is_ok());
         }
     }
 

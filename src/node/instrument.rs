@@ -152,10 +152,11 @@ pub struct Progress {
     pub current: String,
 }
 
-/// Loads an instrument: from a path, `[name, path]` pairs with the folder they are relative to, or mono values.
+/// Loads an instrument: from a path, `[name, path]` pairs with the folder they are relative to, mono values, or the
+/// bytes of a file; values and bytes are copied before this returns.
 #[napi(catch_unwind)]
 pub fn load(
-    source: Either3<String, Vec<(String, String)>, Float32Array>,
+    source: Either4<String, Vec<(String, String)>, Float32Array, Uint8Array>,
     base: Option<String>,
     engine_rate: u32,
     interpolation: Option<String>,
@@ -163,9 +164,10 @@ pub fn load(
     cancel: &CancelHandle,
 ) -> Result<AsyncTask<Load>> {
     let source = match source {
-        Either3::A(path) => Source::Path(path),
-        Either3::B(entries) => Source::Map { entries, base },
-        Either3::C(values) => Source::Samples(values.to_vec()),
+        Either4::A(path) => Source::Path(path),
+        Either4::B(entries) => Source::Map { entries, base },
+        Either4::C(values) => Source::Samples(values.to_vec()),
+        Either4::D(bytes) => Source::Bytes(bytes.to_vec()),
     };
     let progress = on_progress
         .map(|listener| {
