@@ -13,6 +13,7 @@
 
 /// <reference types="node" />
 import { EventEmitter } from 'node:events';
+import { Writable, type WritableOptions } from 'node:stream';
 
 // ───────────────────────────────────────────────────────────── errors
 
@@ -302,6 +303,13 @@ export class Engine extends EventEmitter<EngineEvents> {
   resume(): void;
   /** Silence now: all voices fade in 6 ms, everything scheduled is dropped. */
   panic(): void;
+  /**
+   * Calls `fill` for blocks ahead of the playhead and plays what it writes; sounds until `stop()`. A URL: a worker runs
+   * the function that the module there exports as default. A call with the `name` of one that runs goes on with that stream
+   * (after a hot reload, say): `frame` is the next, `state` is kept, nothing is heard of the change. What `fill` throws
+   * stops it and is told by `'error'`.
+   */
+  generate(fill: FillFunction | URL, options?: GenerateOptions): Generator;
   /** Fades out, stops the device, frees everything. May be called twice. */
   close(): Promise<void>;
   /**
@@ -311,6 +319,34 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   render(frames: number, into?: Float32Array): Float32Array;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Fills a block: interleaved frames, zero before the call; `frame` is the number of the first since the stream began,
+ * `state` an object of this stream's own that is there again in the next call (and after a hot reload, but not across
+ * workers).
+ */
+// biome-ignore lint/suspicious/noExplicitAny: what a program keeps there is its own affair
+export type FillFunction = (block: Float32Array, frame: number, state: Record<string, any>) => void;
+
+export interface GenerateOptions {
+  /** 1..32, default 2. */
+  channels?: number;
+  /** s that are computed before they are heard, 0.005..10, default 0.1: JavaScript may stand still for so long. */
+  ahead?: number;
+  /** Frames a call, 1..65536, default 128. */
+  blockSize?: number;
+  /** What a later call goes on with. */
+  name?: string;
+}
+
+export interface Generator {
+  /** Ends it with a fade of 5 ms. */
+  stop(): void;
+  /** 0..10000, default 1, ramped in 5 ms. */
+  gain: number;
+  /** Times that `fill` came too late. */
+  readonly underruns: number;
 }
 
 // ───────────────────────────────────────────────────────────── sampler: instruments on 16 channels
@@ -705,6 +741,170 @@ export interface ModulationRoute {
   /** Which filter's cutoff or resonance, 0..2, default the first. */
   filter?: number;
 }
+
+// ───────────────────────────────────────────────────────────── PCM from JavaScript
+
+export interface SpeakerOptions extends WritableOptions {
+  /** 1..32, default 2. One is heard on both sides; docs/pcm.md says where others go. */
+  channels?: number;
+  /** Default 16, or 32 with `float`; 24 bits come in three bytes. */
+  bitDepth?: 8 | 16 | 24 | 32 | 64;
+  /** Hz, 1000..768000, default 44100; converted where the engine has another. */
+  sampleRate?: number;
+  /** Default true, but for 8 bits. */
+  signed?: boolean;
+  /** Default false. */
+  float?: boolean;
+  /** This machine's own; the other is an error, as in the original. */
+  endianness?: 'LE' | 'BE';
+  /** Kept, and without effect. */
+  samplesPerFrame?: number;
+  /** A device of that name, on an engine of its own; default: that of the default engine. */
+  device?: string | null;
+  /** Default: `Engine.default()`, opened with the first write. */
+  engine?: Engine;
+  /**
+   * s that wait to be heard before the next chunk is asked for, 0.001..2, default 0.1. When JavaScript proves too slow for it
+   * (an underrun, and data again within a second), it doubles, up to 0.5.
+   */
+  latency?: number;
+}
+
+export interface StreamStats {
+  /** Played so far. */
+  frames: number;
+  /** Times that there was nothing to play. */
+  underruns: number;
+}
+
+export interface SpeakerEvents {
+  /** After the first write: the device is open. */
+  open: [];
+  /** After `end()`: the last frame has been heard. `'finish'` follows. */
+  flush: [];
+  /** Once, whatever ended it. */
+  close: [];
+  /** There was nothing to play: what was heard last was led to silence in 5 ms. What comes next rises from it. */
+  underrun: [event: { underruns: number }];
+}
+
+/**
+ * Drop-in for the npm package `speaker`: a Writable that takes interleaved PCM, chunks cut anywhere. Bytes are copied when
+ * they are written. Opening a device, and failing to, happens at the first write, and is then an 'error' event. While there is
+ * something to be heard, it keeps the process alive.
+ */
+export class Speaker extends Writable {
+  constructor(options?: SpeakerOptions);
+  /** The number that mpg123 gave a format, or null for none. */
+  static getFormat(format: { bitDepth?: number; float?: boolean; signed?: boolean }): number | null;
+  static isSupported(format: number | { bitDepth?: number; float?: boolean; signed?: boolean }): boolean;
+  static api_version: number;
+  static description: string;
+  static module_name: string;
+
+  /** Once it is open. */
+  readonly engine: Engine | null;
+  /** s that wait to be heard before the next chunk is asked for. */
+  readonly latency: number;
+  /** `buffered`: frames that wait to be heard. */
+  readonly stats: StreamStats & { buffered: number };
+  /** Silence at once (a fade of 5 ms); with `false` what was written is still heard. 'close' comes before it returns. */
+  close(flush?: boolean): void;
+
+  on<E extends keyof SpeakerEvents>(event: E, listener: (...args: SpeakerEvents[E]) => void): this;
+  // biome-ignore lint/suspicious/noExplicitAny: as Writable declares it
+  on(event: string | symbol, listener: (...args: any[]) => void): this;
+}
+
+export interface PcmRingOptions {
+  /** Default: `Engine.default()`. */
+  engine?: Engine;
+  /** 1..32, default 2. */
+  channels?: number;
+  /** Frames that fit, default 16384; 1 GiB at most. */
+  frames?: number;
+  /** Default 'f32'. */
+  format?: 'f32' | 'f64';
+  /** Hz, 1000..768000; default: the engine's. */
+  sampleRate?: number;
+}
+
+export interface PcmRingEvents {
+  /** The ring ran dry: what was heard last was led to silence in 5 ms. What comes next rises from it. */
+  underrun: [event: { underruns: number }];
+}
+
+export interface RingStats extends StreamStats {
+  /** Frames that wait to be played. */
+  fill: number;
+  /** Blocks for which the indices made no sense, and silence was played. */
+  invalid: number;
+}
+
+/**
+ * A ring in shared memory: JavaScript writes frames, on any one thread, and the audio thread reads them where they lie, with
+ * no call and no copy in between. docs/pcm.md has the layout, for other writers. A ring that is no longer referenced is closed
+ * once it is silent.
+ */
+export class PcmRing extends EventEmitter<PcmRingEvents> {
+  constructor(options?: PcmRingOptions);
+  /** `size × stride` values, interleaved, over a SharedArrayBuffer. */
+  readonly data: Float32Array | Float64Array;
+  /** The frame to be written next, 0..size - 1, for Atomics: stored after the frames before it have been written. */
+  readonly writeIndex: Int32Array;
+  /** The frame to be played next; the audio thread's. */
+  readonly readIndex: Int32Array;
+  /** Frames that the indices count round: one more than fit, since equal indices mean that the ring is empty. */
+  readonly size: number;
+  /** Values of a frame: the channels. */
+  readonly stride: number;
+  readonly underruns: number;
+  readonly stats: RingStats;
+  /** 0..10000, default 1, ramped in 5 ms. */
+  gain: number;
+  /** Copies whole frames into the ring, as many as fit, and returns how many did. */
+  write(frames: Float32Array | Float64Array | number[]): number;
+  /** Frames that wait to be played. */
+  available(): number;
+  /** Frames that fit now. */
+  space(): number;
+  /** Forgets what waits, with a fade. */
+  clear(): void;
+  /** A fade of 5 ms, and the memory is JavaScript's alone. May be called twice. */
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+/** Kanon's ring: indices as in {@link PcmRing}, memory over SharedArrayBuffers. */
+export interface RingBuffer {
+  data: Float32Array | Float64Array;
+  writeIdx: Int32Array;
+  readIdx: Int32Array;
+  /** 2..2³⁰ frames. */
+  size: number;
+  /** 1..32. */
+  stride: number;
+}
+
+export interface Transport {
+  readonly type: 'PUSH' | 'PULL';
+  readonly stats: RingStats;
+  readonly realtime: RealtimeStatus;
+  /** With a fade; when it returns, nobody reads the ring any more. May be called twice. */
+  stop(): void;
+}
+
+/**
+ * Kanon's call. 'PULL': the audio thread reads the caller's ring where it lies. 'PUSH': JavaScript reads it and streams it
+ * through a {@link Speaker}. Sounds until `stop()`, whether or not the result is kept; called again for the same ring (after a
+ * hot reload, say), it returns the transport that runs. `sampleRate` in Hz, default 44100.
+ */
+export function createTransport(
+  mode: 'PUSH' | 'PULL',
+  ringBuffer: RingBuffer,
+  sampleRate?: number,
+  options?: EngineOptions & { engine?: Engine },
+): Transport;
 
 // ───────────────────────────────────────────────────────────── is this machine ready for real-time audio?
 

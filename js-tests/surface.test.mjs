@@ -41,7 +41,7 @@ const named = (key) => {
 };
 const sorted = (names) => [...names].sort();
 
-for (const name of ['Engine', 'Sampler', 'Instrument']) {
+for (const name of ['Engine', 'Sampler', 'Instrument', 'PcmRing']) {
   const { prototype } = ictus[name];
   const declared = members(name);
 
@@ -76,11 +76,23 @@ for (const name of ['Engine', 'Sampler', 'Instrument']) {
 
   test(`no member of ${name} lies open on its objects`, async () => {
     const made = await offline();
-    const object = made[name.toLowerCase()];
+    const ring = new ictus.PcmRing({ engine: made.engine });
+    const object = { ...made, pcmring: ring }[name.toLowerCase()];
     const own = Object.keys(object).filter((key) => !key.startsWith('_') && key !== 'domain');
     assert.deepEqual(own, []);
   });
 }
+
+test('a Speaker has the members that index.d.ts names, beside those of the original', () => {
+  const { Speaker } = ictus;
+  const own = Reflect.ownKeys(Speaker.prototype).filter((key) => key !== 'constructor' && !/^_/.test(key));
+  const statics = Reflect.ownKeys(Speaker).filter((key) => !['length', 'name', 'prototype'].includes(key));
+  const declared = [...members('Speaker')].filter(([name]) => name !== 'on');
+  const named = (fixed) => sorted(declared.filter(([, is]) => is === fixed).map(([name]) => name));
+  assert.deepEqual([sorted(own), sorted(statics)], [named(false), named(true)]);
+  const { stats } = new Speaker();
+  assert.deepEqual(sorted(Object.keys(stats)), sorted([...members('StreamStats').keys(), 'buffered']));
+});
 
 test('the package exports what index.d.ts does', () => {
   const declared = [...text.matchAll(/^export (?:class|const|function) (\w+)/gm)].map(([, name]) => name);
@@ -113,6 +125,8 @@ test('every option in index.d.ts is known, and every known one is in index.d.ts'
     InstrumentOptions: () => sampler.createInstrument('', odd),
     SampleMetadata: () => instrument.addSample(data, odd),
     Envelope: () => instrument.setEnvelope(odd),
+    PcmRingOptions: () => new ictus.PcmRing(odd),
+    GenerateOptions: () => engine.generate(() => {}, odd),
   };
   for (const [name, call] of Object.entries(calls)) {
     const extended = new RegExp(`^export interface ${name} extends (\\w+)`, 'm').exec(text)?.[1];
@@ -134,6 +148,9 @@ test('the figures and states are those of index.d.ts', async () => {
   for (const [name, value] of Object.entries(stats)) {
     if (typeof value !== 'object') assert.equal(typeof value, 'number', name);
   }
+  const ring = new ictus.PcmRing({ engine });
+  const inherited = [...members('StreamStats').keys(), ...members('RingStats').keys()];
+  assert.deepEqual(sorted(Object.keys(ring.stats)), sorted(inherited));
   const status = { reason: undefined, ...engine.realtime };
   assert.deepEqual(sorted(Object.keys(status)), sorted(members('RealtimeStatus').keys()));
 });

@@ -139,6 +139,13 @@ class Engine extends EventEmitter {
     return out;
   }
 
+  generate(fill, options) {
+    this.#handle.checkOpen();
+    // Required here, where it is wanted: it is built on this class.
+    const { generate } = require('./generate.cjs');
+    return generate(this, fill, options, (error) => this.#tell('error', error));
+  }
+
   close() {
     if (this.#closing === null) {
       // The native side first: from here on every way in is closed.

@@ -5,4 +5,5 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
-export const { Engine, Instrument, Sampler, devices, doctor, version } = require('./index.cjs');
+export const { Engine, Instrument, PcmRing, Sampler, Speaker, createTransport, devices, doctor, version } =
+  require('./index.cjs');

@@ -244,6 +244,18 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
                 " ms, as performance.now() gives it",
             )?;
         }
+        "frames" => match (at(arguments, 0), at(arguments, 1), at(arguments, 2)) {
+            (_, Value::Number(length), Value::Number(stride)) => {
+                return Err(Error::InvalidArgument(format!(
+                    "frames must be whole frames of {stride} values, got {length} values"
+                )));
+            }
+            (given, ..) => {
+                return Err(Error::InvalidType(format!(
+                    "frames must be a Float32Array, a Float64Array or an array of numbers, got {given}"
+                )));
+            }
+        },
         "gain" => {
             number("gain", at(arguments, 0), 0.0, super::MAX_GAIN, " (linear; 1 is unchanged)")?;
         }

@@ -12,6 +12,7 @@ use super::options::{DEFAULT_POLYPHONY, DEFAULT_SAMPLE_RATE, EngineOptions};
 use super::places::Places;
 use super::port::{Mailbox, Port};
 use super::stats::{RealtimeInfo, Stats};
+use super::stream::{Clock, Stream};
 use super::{lock, notifier};
 use crate::dsp::interpolate::Interpolation;
 use crate::dsp::limiter::LimiterSettings;
@@ -113,6 +114,7 @@ pub struct Shared {
     mailbox: Mutex<Mailbox>,
     collector: Mutex<Collector<Outgoing>>,
     ports: Mutex<Vec<Weak<Port>>>,
+    streams: Mutex<Vec<Weak<Stream>>>,
     output: Mutex<Output>,
     offline: bool,
     closed: AtomicBool,
@@ -275,6 +277,7 @@ impl Engine {
             mailbox: Mutex::new(Mailbox::new(ends.lane)),
             collector: Mutex::new(ends.collector),
             ports: Mutex::default(),
+            streams: Mutex::default(),
             offline: matches!(output, Output::Offline(_)),
             output: Mutex::new(output),
             closed: AtomicBool::new(false),
@@ -367,6 +370,7 @@ impl Engine {
         // In pieces, since facts about notes have a bounded way out. The bits are the same (RT-6). What is collected is
         // dropped with no lock held: it may send messages of its own.
         for piece in out.chunks_mut(RENDER_PIECE * channels) {
+            self.shared.streams().iter().for_each(|stream| stream.pump());
             if let Output::Offline(core) = &mut *lock(&self.shared.output) {
                 core.process(piece);
             }
@@ -619,11 +623,53 @@ impl Shared {
         ports.iter().fold(own, |all, port| port.flush() && all)
     }
 
-    /// What the helper thread does some hundred times a second.
-    pub(super) fn tick(&self) {
+    pub(super) fn add_stream(&self, stream: &Arc<Stream>) {
+        let mut streams = lock(&self.streams);
+        streams.retain(|stream| stream.strong_count() > 0);
+        streams.push(Arc::downgrade(stream));
+    }
+
+    /// Streams that somebody holds. To be dropped with no lock held.
+    pub(super) fn streams(&self) -> Vec<Arc<Stream>> {
+        lock(&self.streams).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Looks after the streams; returns when to do so again at the latest.
+    fn tick_streams(&self) -> Duration {
+        let streams = self.streams();
+        if streams.is_empty() {
+            return Duration::MAX;
+        }
+        let rate = self.info.sample_rate;
+        let ahead = match self.settled.limiter {
+            Some(Some(limiter)) => limiter.lookahead_s,
+            _ => 0.0,
+        };
+        let device = match &*lock(&self.output) {
+            #[cfg(feature = "device")]
+            Output::Stream(stream) => stream.output_latency(),
+            _ => 0.0,
+        };
+        let clock = Clock {
+            frame: self.own_memory().frame(),
+            rate,
+            latency: ((ahead + device) * f64::from(rate)).ceil() as u64,
+            is_closed: self.is_closed(),
+        };
+        streams.iter().map(|stream| stream.tick(&clock)).min().unwrap_or(Duration::MAX)
+    }
+
+    /// What the helper thread does some hundred times a second; returns when it must be done again, if sooner.
+    pub(super) fn tick(&self) -> Duration {
         self.flush();
         self.collect();
         let notices = std::mem::take(&mut *lock(&self.pending));
+        let again = self.tick_streams();
+        self.tell(notices);
+        again
+    }
+
+    fn tell(&self, notices: Vec<Notice>) {
         let (of_notes, of_engine): (Vec<_>, Vec<_>) = notices.into_iter().partition(Notice::is_of_note);
         if of_notes.is_empty() && of_engine.is_empty() {
             return;
@@ -656,6 +702,7 @@ impl Shared {
                     }
                     Outgoing::Instrument(generation, _) => places.generation_is_free(*generation),
                     Outgoing::Sampler(index, _) => keepsakes.extend(places.sampler_is_free(*index)),
+                    Outgoing::Source(_) => places.source_is_free(),
                     Outgoing::Lane(_) => places.lane_is_free(),
                     Outgoing::Refused(_) => notices.push(Notice::Error {
                         code: "ERR_LIMIT",

@@ -22,8 +22,11 @@ mod places;
 mod port;
 #[cfg(feature = "device")]
 mod residence;
+mod ring;
 mod sampler;
+mod speaker;
 mod stats;
+mod stream;
 mod value;
 
 #[cfg(test)]
@@ -43,14 +46,18 @@ pub use modulation::{read_envelope, read_modulation};
 pub use note_params::{NOTE_PARAMS, SENDS};
 pub use options::{EngineOptions, LATE_POLICIES, LOAD_OPTIONS, SamplerOptions, interpolation};
 pub use port::{NOTE_RESERVE, Port};
+pub use ring::{GenerateOptions, RingOptions, RingSpec, check_transport};
 pub use sampler::Sampler;
+pub use speaker::{FORMATS, SpeakerOptions, check_latency, open_speaker};
 pub use stats::{RealtimeInfo, Stats, XrunsBy};
+pub use stream::{Holder, Stream, StreamEvent};
 pub use value::Value;
 
 // What `node` passes on as it is.
 #[cfg(feature = "device")]
 pub use crate::device::{RealtimeRequest, Wakeups, measure_wakeups};
 pub use crate::engine::event::{PARAMS, op};
+pub use crate::pcm::ring::{Adopted, Place};
 pub use crate::rt::counters::Distribution;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -5,7 +5,7 @@
 //! engines are open, and keeps no process alive.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use super::lock;
@@ -13,12 +13,15 @@ use super::lock;
 /// A hundred times a second: what is freed late costs memory only, and a fact is told within a frame of video.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// Ticks that an engine nobody holds must have been silent: a tenth of a second.
-const IDLE_TICKS: u32 = 10;
+/// No shorter, however soon something is due: it would only be seen a block later.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Time that an engine nobody holds must have been silent.
+const IDLE: Duration = Duration::from_millis(100);
 
 struct Watched {
     engine: Engine,
-    idle: u32,
+    idle_since: Option<Instant>,
 }
 
 static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
@@ -26,7 +29,7 @@ static RUNNING: Mutex<bool> = Mutex::new(false);
 
 /// Takes an engine into care.
 pub fn watch(engine: &Engine) {
-    lock(&WATCHED).push(Watched { engine: engine.clone(), idle: 0 });
+    lock(&WATCHED).push(Watched { engine: engine.clone(), idle_since: None });
     let mut running = lock(&RUNNING);
     if !*running {
         let started = std::thread::Builder::new().name("ictus-notifier".into()).spawn(run);
@@ -41,11 +44,12 @@ pub fn watched() -> Vec<Engine> {
 }
 
 fn run() {
+    let mut pause = PERIOD;
     loop {
-        std::thread::sleep(PERIOD);
-        for engine in watched() {
-            engine.shared().tick();
-        }
+        std::thread::sleep(pause);
+        pause = watched().iter().map(|engine| engine.shared().tick()).min().unwrap_or(PERIOD);
+        // Streams may ask to be looked at sooner: they wait for a certain frame.
+        pause = pause.clamp(SHORTEST, PERIOD);
         close_forgotten();
         let mut running = lock(&RUNNING);
         if lock(&WATCHED).is_empty() {
@@ -69,7 +73,11 @@ impl Watched {
     /// Whether the engine is closed, or has been silent for a while with nobody to play it.
     fn is_over(&mut self) -> bool {
         let held = self.engine.handles() > 0;
-        self.idle = if held || !self.engine.is_idle() { 0 } else { self.idle + 1 };
-        self.engine.is_closed() || self.idle >= IDLE_TICKS
+        if held || !self.engine.is_idle() {
+            self.idle_since = None;
+        } else if self.idle_since.is_none() {
+            self.idle_since = Some(Instant::now());
+        }
+        self.engine.is_closed() || self.idle_since.is_some_and(|since| since.elapsed() >= IDLE)
     }
 }

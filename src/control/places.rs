@@ -9,7 +9,7 @@ use super::error::{Error, Result};
 use super::instrument::Instrument;
 use crate::engine::event::{InstrumentIndex, SamplerIndex};
 use crate::engine::message::Generation;
-use crate::engine::{MAX_GENERATIONS, MAX_INSTRUMENTS, MAX_LANES, MAX_SAMPLERS};
+use crate::engine::{MAX_GENERATIONS, MAX_INSTRUMENTS, MAX_LANES, MAX_SAMPLERS, MAX_SOURCES};
 
 /// The free places of one engine, and what must live as long as a taken one.
 pub struct Places {
@@ -17,6 +17,7 @@ pub struct Places {
     instruments: Vec<InstrumentIndex>,
     generations: Vec<Generation>,
     lanes: usize,
+    sources: usize,
     /// For each version, the instrument number that is free when it comes back.
     frees: Vec<Option<InstrumentIndex>>,
     /// Who has, or had last, each place for samplers; numbers are not used again, places are.
@@ -34,6 +35,7 @@ impl Default for Places {
             generations: (0..MAX_GENERATIONS as Generation).rev().collect(),
             // The engine's own lane is there from the start.
             lanes: MAX_LANES - 1,
+            sources: MAX_SOURCES,
             frees: vec![None; MAX_GENERATIONS],
             serials: vec![0; MAX_SAMPLERS],
             next_serial: 1,
@@ -90,6 +92,16 @@ impl Places {
         Ok(())
     }
 
+    /// Room for another source.
+    pub fn source(&mut self) -> Result<()> {
+        self.sources = self.sources.checked_sub(1).ok_or_else(|| {
+            Error::Limit(format!(
+                "an engine plays {MAX_SOURCES} PCM streams at a time; close() those no longer needed"
+            ))
+        })?;
+        Ok(())
+    }
+
     /// From now on the instrument's number is free when this version comes back.
     pub fn retire(&mut self, index: InstrumentIndex, generation: Generation) {
         if let Some(place) = self.frees.get_mut(usize::from(generation)) {
@@ -126,6 +138,11 @@ impl Places {
     #[must_use]
     pub fn give_up_keepsakes(&mut self) -> Vec<Arc<Instrument>> {
         self.keepsakes.iter_mut().flat_map(std::mem::take).collect()
+    }
+
+    /// A source came back.
+    pub fn source_is_free(&mut self) {
+        self.sources += 1;
     }
 
     /// A lane came back.

@@ -2,8 +2,7 @@
 
 use super::MAX_CHUNK;
 
-/// Left and right, planar; the chunk at hand may be shorter.
-pub type Bus = [[f32; MAX_CHUNK]; 2];
+pub use crate::rt::source::Bus;
 
 /// A silent bus.
 pub const SILENT: Bus = [[0.0; MAX_CHUNK]; 2];

@@ -8,6 +8,7 @@ use super::sampler::Sampler;
 use crate::dsp::interpolate::Kernel;
 use crate::instrument::Instrument;
 use crate::rt::lane::LaneReceiver;
+use crate::rt::source::Source;
 
 /// Place of one version of an instrument in the engine's table.
 pub type Generation = u16;
@@ -18,6 +19,8 @@ pub enum Command {
     AddLane(Box<LaneReceiver<Command>>),
     /// What new voices read with whose instrument has no kernel of its own; those that sound keep theirs.
     SetKernel(Kernel),
+    /// Something else that sounds. It leaves by itself when it is over.
+    AddSource(Box<dyn Source>),
     /// A sampler for a free place.
     AddSampler(SamplerIndex, Box<Sampler>),
     /// No more notes: what is scheduled is dropped, what sounds fades, then the place is given back.
@@ -38,6 +41,8 @@ pub enum Command {
 pub enum Outgoing {
     /// Abandoned by its producer.
     Lane(Box<LaneReceiver<Command>>),
+    /// Over.
+    Source(Box<dyn Source>),
     /// Removed and silent: the place is free again.
     Sampler(SamplerIndex, Box<Sampler>),
     /// No voice plays it any more: the place is free again.

@@ -25,6 +25,7 @@ mod programs;
 mod render;
 mod sampler;
 mod scheduler;
+mod sources;
 mod storage;
 mod tone;
 mod voice;
@@ -58,13 +59,16 @@ use instruments::Instruments;
 use message::{Command, Outgoing};
 use output::Output;
 use scheduler::Scheduler;
+use sources::Sources;
 use voice::Scratch;
 use voices::Voices;
 
 /// Frames rendered at a time: small enough for every bus to stay in the first-level cache.
-pub const MAX_CHUNK: usize = 128;
+pub const MAX_CHUNK: usize = crate::rt::source::CHUNK;
 /// Samplers on one engine.
 pub const MAX_SAMPLERS: usize = 256;
+/// Sources beside the samplers, on one engine.
+pub const MAX_SOURCES: usize = 4096;
 /// Producers on one engine.
 pub const MAX_LANES: usize = 64;
 /// Records that a lane from JavaScript holds: 1 MiB, six blocks of 128 frames at a million events a second.
@@ -140,6 +144,7 @@ pub struct Engine {
     lanes: Vec<Option<Box<LaneReceiver<Command>>>>,
     scheduler: Scheduler,
     samplers: Vec<Option<Box<Sampler>>>,
+    sources: Sources,
     instruments: Instruments,
     voices: Voices,
     output: Output,
@@ -156,7 +161,8 @@ impl Engine {
     pub fn new(config: EngineConfig) -> (Self, EngineEnds) {
         let rate = f64::from(config.sample_rate);
         // Facts are read a hundred times a second: room for all that four blocks of a full lane can tell.
-        let (outbox, collector) = collector(FACTS, MAX_GENERATIONS + MAX_SAMPLERS + MAX_LANES + 64);
+        let (outbox, collector) =
+            collector(FACTS, MAX_GENERATIONS + MAX_SAMPLERS + MAX_SOURCES + MAX_LANES + 64);
         let (sender, receiver) = lane(64, LANE_OBJECTS);
         let counters = Arc::new(EngineCounters::default());
         let mut lanes: Vec<_> = (0..MAX_LANES).map(|_| None).collect();
@@ -169,12 +175,13 @@ impl Engine {
             lanes,
             scheduler: Scheduler::new(SCHEDULED_EVENTS),
             samplers: (0..MAX_SAMPLERS).map(|_| None).collect(),
+            sources: Sources::new(MAX_SOURCES),
             instruments: Instruments::new(),
             voices: Voices::new(config.polyphony, ((STEAL_FADE_S * rate) as u32).max(1)),
             output: Output::new(
                 config.channels,
                 (RAMP_S * rate) as u32,
-                config.limiter.map(|settings| Limiter::new(&settings, config.sample_rate)),
+                config.limiter.map(|settings| move || Limiter::new(&settings, config.sample_rate)),
             ),
             outbox,
             counters: counters.clone(),
@@ -318,6 +325,7 @@ impl Engine {
                 }
                 None => Some(Command::AddLane(lane)),
             },
+            Command::AddSource(source) => self.sources.add(source).err().map(Command::AddSource),
             Command::AddSampler(index, sampler) => match self.samplers.get_mut(usize::from(index)) {
                 Some(place) if place.is_none() => {
                     *place = Some(sampler);
@@ -389,10 +397,12 @@ impl Engine {
                 let _ = self.outbox.discard(Outgoing::Sampler(index, sampler));
             }
         }
+        self.sources.settle(&mut self.outbox);
         let frames = self.frame.saturating_sub(self.metered) as f64;
         self.metered = self.frame;
         self.metering.add(&self.counters.meter, frames, self.output.take_levels());
         let voices = self.voices.len();
+        let sounding = voices + self.sources.sounding();
         let state = match self.state {
             EngineState::Running => CLOCK_RUNS,
             EngineState::Suspending(_) => CLOCK_FADES,
@@ -400,7 +410,7 @@ impl Engine {
         };
         for place in &mut self.lanes {
             let Some(lane) = place else { continue };
-            lane.publish(self.frame, voices as u32, self.scheduler.live() as u32, state);
+            lane.publish(self.frame, sounding as u32, self.scheduler.live() as u32, state);
             if lane.is_abandoned()
                 && self.outbox.has_room()
                 && let Some(lane) = place.take()

@@ -4,6 +4,7 @@
 use super::bus::{self, Bus, SILENT};
 use crate::dsp::limiter::Limiter;
 use crate::dsp::ramp::Ramp;
+use crate::rt::source::Buses;
 use crate::units::Frames;
 
 /// Everything behind the samplers.
@@ -11,9 +12,13 @@ pub struct Output {
     channels: usize,
     ramp_frames: u32,
     bus: Bus,
+    /// Channels from the third on, in pairs: only sources play there.
+    beyond: Vec<Bus>,
     gain: Ramp,
     gate: Ramp,
     limiter: Option<Limiter>,
+    /// One for each pair of `beyond`.
+    limiters: Vec<Limiter>,
     /// Since the last reset, left and right.
     levels: [Level; 2],
 }
@@ -28,14 +33,17 @@ pub struct Level {
 }
 
 impl Output {
-    pub fn new(channels: usize, ramp_frames: u32, limiter: Option<Limiter>) -> Self {
+    pub fn new(channels: usize, ramp_frames: u32, limiter: Option<impl Fn() -> Limiter>) -> Self {
+        let pairs = channels.saturating_sub(1) / 2;
         Self {
             channels,
             ramp_frames: ramp_frames.max(1),
             bus: SILENT,
+            beyond: vec![SILENT; pairs],
             gain: Ramp::at_rest(1.0),
             gate: Ramp::at_rest(1.0),
-            limiter,
+            limiters: limiter.iter().flat_map(|make| (0..pairs).map(|_| make())).collect(),
+            limiter: limiter.map(|make| make()),
             levels: [Level::default(); 2],
         }
     }
@@ -66,9 +74,15 @@ impl Output {
         self.limiter.as_ref().map_or(0, Limiter::latency)
     }
 
-    /// The master bus for the next `frames`, silent.
+    /// All buses for the next `frames`, silent.
     pub fn open_bus(&mut self, frames: usize) {
         bus::open(&mut self.bus, frames);
+        self.beyond.iter_mut().for_each(|bus| bus::open(bus, frames));
+    }
+
+    /// All buses.
+    pub fn buses(&mut self) -> Buses<'_> {
+        Buses { main: &mut self.bus, beyond: &mut self.beyond }
     }
 
     /// The master bus.
@@ -78,8 +92,7 @@ impl Output {
 
     /// Writes interleaved frames and returns how many values were not finite and went out as 0 (RT-8).
     ///
-    /// One channel gets (left + right) / 2 (Web Audio API, "Up-mixing and down-mixing"); channels from the third on
-    /// are silent.
+    /// One channel gets (left + right) / 2 (Web Audio API, "Up-mixing and down-mixing").
     pub fn write(&mut self, frame: Frames, frames: usize, out: &mut [f32]) -> u64 {
         let (gain, gate) = (self.gain, self.gate);
         let mut replaced = 0;
@@ -92,14 +105,8 @@ impl Output {
         }
         for (side, level) in [left, right].into_iter().zip(&mut self.levels) {
             gate.apply(frame, side);
-            let mut highest = peak(side);
-            if !highest.is_finite() {
-                for value in side.iter_mut().filter(|value| !value.is_finite()) {
-                    *value = 0.0;
-                    replaced += 1;
-                }
-                highest = peak(side);
-            }
+            let (highest, silenced) = make_finite(side);
+            replaced += silenced;
             level.peak = level.peak.max(highest);
             level.energy += energy(side);
         }
@@ -107,15 +114,47 @@ impl Output {
         for ((out, l), r) in out.chunks_exact_mut(self.channels).zip(left).zip(right) {
             match out {
                 [mono] => *mono = 0.5 * (l + r),
-                [a, b, rest @ ..] => {
-                    (*a, *b) = (*l, *r);
-                    rest.fill(0.0);
-                }
+                [a, b, ..] => (*a, *b) = (*l, *r),
                 [] => {}
+            }
+        }
+        replaced + self.write_beyond(frame, frames, out)
+    }
+
+    /// The same for channels from the third on; each pair has a limiter of its own.
+    fn write_beyond(&mut self, frame: Frames, frames: usize, out: &mut [f32]) -> u64 {
+        let mut replaced = 0;
+        for (pair, [a, b]) in self.beyond.iter_mut().enumerate() {
+            let (Some(a), Some(b)) = (a.get_mut(..frames), b.get_mut(..frames)) else { continue };
+            self.gain.apply(frame, a);
+            self.gain.apply(frame, b);
+            if let Some(limiter) = self.limiters.get_mut(pair) {
+                limiter.process(a, b);
+            }
+            for (channel, side) in (2 + 2 * pair..self.channels).zip([a, b]) {
+                self.gate.apply(frame, side);
+                replaced += make_finite(side).1;
+                for (place, value) in out.iter_mut().skip(channel).step_by(self.channels).zip(&*side) {
+                    *place = *value;
+                }
             }
         }
         replaced
     }
+}
+
+/// Puts 0 where a value is not finite; returns the largest |value| and how many were replaced.
+fn make_finite(side: &mut [f32]) -> (f32, u64) {
+    let highest = peak(side);
+    if highest.is_finite() {
+        return (highest, 0);
+    }
+    let mut replaced = 0;
+    for value in side.iter_mut().filter(|value| !value.is_finite()) {
+        *value = 0.0;
+        replaced += 1;
+    }
+    (peak(side), replaced)
 }
 
 /// Largest |value|; not finite when any value is not.

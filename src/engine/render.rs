@@ -16,7 +16,9 @@ use crate::dsp::interpolate::Kernel;
 
 impl Engine {
     pub(super) fn render_chunk(&mut self, frames: usize, out: &mut [f32]) {
-        let Self { voices, samplers, instruments, output, outbox, counters, scratch, filtered, .. } = self;
+        let Self {
+            voices, samplers, sources, instruments, output, outbox, counters, scratch, filtered, ..
+        } = self;
         output.open_bus(frames);
         for (index, sampler) in (0..).zip(samplers.iter_mut()) {
             let Some(sampler) = sampler else { continue };
@@ -73,6 +75,7 @@ impl Engine {
         for sampler in samplers.iter_mut().flatten().filter(|sampler| sampler.sounds()) {
             sampler.mix(self.frame, frames, self.residue_decay, output.bus());
         }
+        sources.render(self.frame, frames, &mut output.buses(), counters);
         counters.non_finite.add(output.write(self.frame, frames, out));
         self.frame += frames as u64;
         if self.state == EngineState::Suspending(self.frame) {

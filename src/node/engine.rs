@@ -216,6 +216,10 @@ impl EngineHandle {
         Ok(Self { engine, port, listeners: Vec::new() })
     }
 
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     pub(super) fn port(&self) -> &Arc<Port> {
         &self.port
     }

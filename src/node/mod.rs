@@ -11,6 +11,7 @@ mod doctor;
 mod engine;
 mod error;
 mod instrument;
+mod pcm;
 mod sampler;
 mod value;
 
@@ -38,7 +39,10 @@ pub fn attach(env: Env) -> Result<()> {
         ENVIRONMENTS.fetch_add(1, Ordering::AcqRel);
     }
     // For a worker that is terminated: its exit event never comes.
-    env.add_env_cleanup_hook((), |()| leave())?;
+    env.add_env_cleanup_hook((), |()| {
+        pcm::revoke_all();
+        leave();
+    })?;
     Ok(())
 }
 

@@ -6,3 +6,5 @@ pub mod collector;
 pub mod counters;
 pub mod guard;
 pub mod lane;
+pub mod lease;
+pub mod source;

@@ -8,6 +8,7 @@ mod notes;
 mod parameters;
 mod playhead;
 mod properties;
+mod sources;
 mod stealing;
 mod timing;
 
