@@ -24,12 +24,15 @@ use crate::dsp::pan;
 use crate::instrument::{Playback, Region};
 use crate::units::Frames;
 
-/// Longest stretch in which gain runs straight and pitch stands still: 0.67 ms at 48 kHz. The chord of an exponential
-/// release of 100 ms over it is off by (32·k/4800)²/8 = 0.05 % at most.
+/// Longest stretch in which gain runs straight and pitch stands still while something glides or swings: 0.67 ms at
+/// 48 kHz, a 300th of a period at 5 Hz.
 const SEGMENT_FRAMES: u32 = 32;
 
-/// The same while gain and pitch stand still: a voice that is held costs no more than its kernel. A line without slope
-/// has the same bits however it is cut, and what changes it, an event, cuts the segment.
+/// Shortest one, however steep an envelope is: 0.17 ms.
+const STEEP_FRAMES: u32 = 8;
+
+/// The same while nothing but the envelope changes, as far as its curve is straight (`Envelope::straight_for`): a voice
+/// that is held, or rings on slowly, costs no more than its kernel.
 const STILL_FRAMES: u32 = MAX_CHUNK as u32;
 
 /// What a soft pedal takes from a note's level: 3 dB, and, from its brightness, 16 of 127.
@@ -146,6 +149,8 @@ pub struct Voice {
     /// Let go before it began, so many frames ago.
     let_go: Option<Frames>,
     released: bool,
+    /// It started in the middle of its sound: its first segment rises from nothing.
+    comes_in: bool,
     /// An event has changed what the segment was planned for.
     stale: bool,
     ended: bool,
@@ -192,6 +197,7 @@ impl Voice {
             begun: false,
             let_go: None,
             released: false,
+            comes_in: false,
             stale: false,
             ended: false,
             counted: true,
@@ -229,6 +235,7 @@ impl Voice {
         self.envelope = Envelope::start(&times, sample_rate);
         self.now = self.modulators.sums(&region.modulation, self.moment(0, now, heard), &Sums::default());
         self.then = self.now;
+        self.comes_in = skipped > 0;
         if skipped > 0 {
             self.set_step(now, heard);
             self.skip(skipped, region);
@@ -501,12 +508,16 @@ impl Voice {
                 || self.modulators.moves(&region.modulation, self.moment(0, frame, heard));
             self.steady = self.steady_at(frame, heard, &self.now);
         }
-        // Nothing moves and nothing is to be caught up with: a note that skipped comes in over a short segment.
         let still = !self.moves
             && self.fade.is_none()
             && self.envelope.is_flat()
             && self.segment.gain == self.gain_after(0);
-        let mut length = if still { STILL_FRAMES } else { SEGMENT_FRAMES };
+        let longest = if self.moves || self.fade.is_some() { SEGMENT_FRAMES } else { STILL_FRAMES };
+        let mut length = match std::mem::take(&mut self.comes_in) {
+            // It has something to catch up with, however steep its envelope is.
+            true => SEGMENT_FRAMES,
+            false => longest.min(self.envelope.straight_for().max(STEEP_FRAMES)),
+        };
         length = length.min(self.envelope.frames_left()).min(self.fade_left()).max(1);
         if self.moves {
             length = length.min(self.modulators.frames_left()).max(1);
