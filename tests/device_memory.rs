@@ -111,6 +111,22 @@ fn what_matters_more_displaces_what_matters_less() {
 }
 
 #[test]
+fn what_does_not_fit_takes_nothing_from_its_neighbour() {
+    if !limited("what_does_not_fit_takes_nothing_from_its_neighbour", 1024) {
+        return;
+    }
+    let (memory, filler) = (pages(4096 * KIB), pages(1024 * KIB));
+    let (large, last) = memory.split_at(memory.len() - 10_000);
+    let _last = lock(Rank::Engine, last);
+    let _rest = lock(Rank::Engine, &filler); // all that is left
+    assert_kernel_agrees();
+    let full = locked_bytes();
+    let _large = lock(Rank::Body, large);
+    assert_eq!(locked_bytes(), full);
+    assert_kernel_agrees();
+}
+
+#[test]
 fn without_permission_nothing_is_locked_and_nothing_is_claimed() {
     if !limited("without_permission_nothing_is_locked_and_nothing_is_claimed", 0) {
         return;

@@ -49,9 +49,11 @@ struct Area {
 struct Registry {
     areas: Vec<Area>,
     next: u64,
+    /// Sum of the areas' sizes. Pages that two of them share are in it twice.
+    sum: usize,
 }
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { areas: Vec::new(), next: 1 });
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { areas: Vec::new(), next: 1, sum: 0 });
 
 fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,6 +80,7 @@ pub fn lock_memory(rank: Rank, start: *const u8, bytes: usize) -> Locked {
     registry.next += 1;
     let end = registry.lock(rank, first, end);
     if end > first {
+        registry.sum += end - first;
         registry.areas.push(Area { id, rank, first, end });
     }
     Locked(id)
@@ -100,12 +103,12 @@ impl Drop for Locked {
 impl Registry {
     /// Locks what it can of these pages; gives the end of it.
     fn lock(&mut self, rank: Rank, first: usize, end: usize) -> usize {
-        let room = (sys::memory_bytes() / 2).saturating_sub(self.bytes()) as usize;
+        let room = (sys::memory_bytes() / 2).saturating_sub(self.sum as u64) as usize;
         let end = end.min(first.saturating_add(room / sys::page() * sys::page()));
         if first >= end {
             return first;
         }
-        while !sys::lock(first, end) {
+        while !self.try_lock(first, end) {
             // The least of all that matter less gives way.
             let least = self.areas.iter().enumerate().filter(|(_, area)| area.rank > rank);
             let Some((at, _)) = least.max_by_key(|(_, area)| area.rank) else {
@@ -116,16 +119,25 @@ impl Registry {
         end
     }
 
+    fn try_lock(&self, first: usize, end: usize) -> bool {
+        let locked = sys::lock(first, end);
+        if !locked {
+            // The kernel does not say how much of it was done before it failed.
+            self.unlock(first, end);
+        }
+        locked
+    }
+
     /// Locks as much as the limit leaves, which others in the process may have used, too.
     fn lock_beginning(&self, first: usize, end: usize) -> usize {
         let mut pages = (end - first) / sys::page();
         if let Some(room) = sys::room_bytes() {
             pages = pages.min(room / sys::page());
         }
-        // The room is a guess: pages may be locked twice over, and then cost nothing. Halving finds some of it.
+        // The room is a guess: what is locked already costs nothing once more. Halving finds some of it.
         while pages > 0 {
             let end = first + pages * sys::page();
-            if sys::lock(first, end) {
+            if self.try_lock(first, end) {
                 return end;
             }
             pages /= 2;
@@ -135,10 +147,15 @@ impl Registry {
 
     fn remove(&mut self, at: usize) {
         let area = self.areas.swap_remove(at);
+        self.sum -= area.end - area.first;
+        self.unlock(area.first, area.end);
+    }
+
+    /// Unlocks pages that no area has.
+    fn unlock(&self, mut first: usize, mut end: usize) {
         let page = sys::page();
         let is_shared = |page: usize| self.areas.iter().any(|other| other.first <= page && page < other.end);
         // Only the pages at the edges can belong to somebody else as well.
-        let (mut first, mut end) = (area.first, area.end);
         while first < end && is_shared(first) {
             first += page;
         }
@@ -198,12 +215,7 @@ mod sys {
 
     pub fn lock(first: usize, end: usize) -> bool {
         // SAFETY: locking changes no content; addresses without pages are an error.
-        let locked = unsafe { libc::mlock(std::ptr::without_provenance(first), end - first) } == 0;
-        if !locked {
-            // What was locked before the limit was met stays locked, says nobody; so it is undone.
-            unlock(first, end);
-        }
-        locked
+        unsafe { libc::mlock(std::ptr::without_provenance(first), end - first) == 0 }
     }
 
     pub fn unlock(first: usize, end: usize) {
