@@ -5,6 +5,7 @@
 //! in the order in which the voices started, so groups leave no trace in the bits (RT-6).
 
 use super::MAX_CHUNK;
+use super::storage::Storage;
 use super::tone::{FILTERS, Line, Tone};
 use super::voice::Stretch;
 use super::voices::Slot;
@@ -63,6 +64,13 @@ impl Filtered {
             // A segment has at least one frame.
             waiting: Vec::with_capacity(LANES * MAX_CHUNK),
         }
+    }
+
+    /// Where it lies in memory.
+    pub fn storage(&self) -> [Storage; 3] {
+        let (start, bytes) = self.bank.storage();
+        let work = Storage { is_queue: false, start, bytes };
+        [work, Storage::of_vec(&self.members), Storage::of_vec(&self.waiting)]
     }
 
     /// Whether a voice of so many channels fits in.

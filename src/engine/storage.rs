@@ -36,10 +36,11 @@ impl Engine {
     ///
     /// Thread: control. Allocates.
     pub fn storage(&self) -> Vec<Storage> {
-        let mut all = vec![Storage::of(self), Storage::of(&*self.counters)];
+        let mut all = vec![Storage::of(self), Storage::of(&*self.counters), Storage::of(&*self.scratch)];
         all.extend([Storage::of_vec(&self.lanes), Storage::of_vec(&self.samplers)]);
         all.extend(self.lanes.iter().flatten().map(|lane| Storage::of(&**lane)));
         all.extend(self.voices.storage());
+        all.extend(self.filtered.storage());
         all.extend(self.instruments.storage());
         all.extend(self.scheduler.storage());
         let (start, bytes) = self.outbox.storage();

@@ -87,6 +87,11 @@ impl Default for Bank {
 }
 
 impl Bank {
+    /// Where its work lies in memory: address and bytes.
+    pub fn storage(&self) -> (*const u8, usize) {
+        (std::ptr::from_ref(&*self.work).cast(), size_of::<Work>())
+    }
+
     /// The fastest that this machine has, empty.
     ///
     /// Thread: control. Allocates some 120 KiB, of which a run touches what it is told.
