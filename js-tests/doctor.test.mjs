@@ -1,11 +1,11 @@
-// doctor() and `ictus doctor`: what the report says is what the machine is, whoever asks and however it is shown. What each
+// doctor(), and the command line with `ictus doctor` and `ictus devices`: what the report says is what the machine is, whoever asks and however it is shown. What each
 // check makes of other machines is tested on recorded trees, in src/control/doctor.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import test from 'node:test';
-import { doctor, Engine, version } from '../lib/index.mjs';
+import { devices, doctor, Engine, version } from '../lib/index.mjs';
 import { ask } from './support/child.mjs';
 import { rejects } from './support/errors.mjs';
 
@@ -151,6 +151,20 @@ test('there is colour on a terminal, unless nobody wants it', {
   };
   assert.ok(onTerminal({}).includes('\x1b[32m'));
   assert.ok(!onTerminal({ NO_COLOR: '1' }).includes('\x1b['));
+});
+
+test('the devices that it lists are those of devices()', limit, async () => {
+  const found = await devices();
+  const { status, stdout, stderr } = ictus(['devices', '--json']);
+  assert.deepEqual([status, stderr], [0, '']);
+  assert.deepEqual(JSON.parse(stdout), found);
+  const table = ictus(['devices']).stdout.trim().split('\n');
+  assert.match(table[0], /^backend +id +name +channels +Hz +frames$/);
+  assert.equal(table.length, found.length + 2);
+  for (const [n, { backend, id, isDefault }] of found.entries()) {
+    const line = table[n + 2];
+    assert.ok(line.startsWith(`${backend}${isDefault ? ' *' : ''} `) && line.includes(id), line);
+  }
 });
 
 test(

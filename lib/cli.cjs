@@ -7,6 +7,7 @@ const { parseArgs } = require('node:util');
 
 const COMMANDS = {
   doctor: 'is this machine ready for real-time audio, and what to do',
+  devices: 'the outputs that an engine can be opened on',
   bench: 'how many voices this machine plays, and with how small a buffer',
 };
 
@@ -21,6 +22,7 @@ ${Object.entries(COMMANDS)
 
 Examples
   ictus doctor                  look, measure for two seconds, and say what could be better
+  ictus devices --json          for a script
   ictus bench --quick -o here   half a minute of measuring; plots and figures into the folder "here"
 
 Exit codes: 0 done, 1 it did not work, or the machine is not ready, 2 the command line was wrong.
