@@ -228,6 +228,8 @@ export interface EngineEvents {
    * last of these events, 0 where nobody can tell.
    */
   xrun: [event: { frames: number; cause: 'overload' | 'scheduling' | 'disk' | 'device' }];
+  /** Notes have arrived after their time since the last of these events, the worst by so many seconds. */
+  late: [event: { notes: number; worst: number }];
   /**
    * There is too much to render, more than 85 % of the time that blocks last: new voices have a cheaper interpolation
    * (1), or the quietest voices fade, too (2). 0: all that was asked for is done again. Offline nothing of this happens.
@@ -423,6 +425,8 @@ export interface SamplerEvents {
   noteend: [event: { id: NoteId }];
   /** A voice of this note was taken for another. */
   steal: [event: { id: NoteId }];
+  /** The note arrived `by` seconds after its time; what then became of it is its `late` policy's. */
+  late: [event: { id: NoteId; by: number }];
 }
 
 /**

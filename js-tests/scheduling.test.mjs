@@ -225,3 +225,21 @@ test('names that stand on Object.prototype are no options', () => {
     delete Object.prototype.spoilt;
   }
 });
+
+test('late notes are told: each to its sampler with how late it is, and how many and the worst to the engine', async () => {
+  const { engine, sampler } = await offline({ data: constant(RATE) });
+  engine.render(RATE);
+  const [notes, sums] = [[], []];
+  sampler.on('late', (event) => notes.push(event));
+  engine.on('late', (event) => sums.push(event));
+  const first = sampler.noteOn(60, 100, 0.75);
+  const second = sampler.noteOn(60, 100, { time: 0.5, late: 'drop' });
+  sampler.noteOn(60, 100, 1);
+  engine.render(100);
+  await until(() => sums.length > 0, 'the event');
+  assert.deepEqual(notes, [
+    { id: second, by: 0.5 },
+    { id: first, by: 0.25 },
+  ]);
+  assert.deepEqual(sums, [{ notes: 2, worst: 0.5 }]);
+});

@@ -215,9 +215,10 @@ class Engine extends EventEmitter {
     });
   }
 
-  #hear({ kind, sampler, note, code, message, cause, frames, level, backend, device }) {
+  #hear({ kind, sampler, note, code, message, cause, frames, level, backend, device, late }) {
     if (sampler !== undefined) {
-      this.#samplers.get(sampler)?.deref()?.emit(kind, { id: note });
+      const event = kind === 'late' ? { id: note, by: late } : { id: note };
+      this.#samplers.get(sampler)?.deref()?.emit(kind, event);
       return;
     }
     switch (kind) {
@@ -233,6 +234,8 @@ class Engine extends EventEmitter {
         return this.emit('devicechange', { message });
       case 'xrun':
         return this.emit('xrun', { frames, cause });
+      case 'late':
+        return this.emit('late', { notes: frames, worst: late });
       case 'degraded':
         return this.emit('degraded', { level });
     }

@@ -66,6 +66,9 @@ const SELECTED_BANK = -1;
 /** An absent time is now. */
 const orNow = (time) => (time === undefined ? Number.NaN : time);
 
+/** What is told of single notes. */
+const NOTE_EVENTS = ['noteend', 'steal', 'late'];
+
 class Sampler extends EventEmitter {
   #engine;
   #lane;
@@ -103,10 +106,10 @@ class Sampler extends EventEmitter {
     this.#gain = gain ?? 1;
     register(engine, this.#handle.serial(), this);
     this.on('newListener', (event) => {
-      if (event !== 'noteend' && event !== 'steal') return;
+      if (!NOTE_EVENTS.includes(event)) return;
       hearNotes(engine);
       // Once is enough: as long as it has listeners it is the same object.
-      if (this.listenerCount('noteend') + this.listenerCount('steal') === 0) this.#lane.keep(this);
+      if (NOTE_EVENTS.every((name) => this.listenerCount(name) === 0)) this.#lane.keep(this);
     });
   }
 

@@ -46,6 +46,10 @@ pub enum Notice {
     NoteEnded(u32, NoteId),
     /// A voice of this note was taken for another.
     Stolen(u32, NoteId),
+    /// This note of a sampler came so many seconds after its time.
+    Late(u32, NoteId, f64),
+    /// So many notes have come late since the last of these notices, the worst of them by so many seconds.
+    LateNotes(u32, f64),
     /// The device was not served in time.
     Xrun {
         /// overload, scheduling, disk or device.
@@ -78,7 +82,7 @@ pub enum Notice {
 
 impl Notice {
     fn is_of_note(&self) -> bool {
-        matches!(self, Self::NoteEnded(..) | Self::Stolen(..))
+        matches!(self, Self::NoteEnded(..) | Self::Stolen(..) | Self::Late(..))
     }
 }
 
@@ -686,6 +690,7 @@ impl Shared {
     /// Frees what the engine sent out, and notes what it told, for the helper thread to pass on.
     fn collect(&self) {
         let mut notices = Vec::new();
+        let mut late = (0, 0.0f64);
         // Dropped at the end, with no lock held: an instrument's end posts messages of its own.
         let mut garbage = Vec::new();
         let mut keepsakes = Vec::new();
@@ -700,6 +705,11 @@ impl Shared {
                     Outgoing::Fact(Fact::Stolen(sampler, note)) => {
                         notices.push(Notice::Stolen(places.serial(*sampler), *note));
                     }
+                    Outgoing::Fact(Fact::Late(sampler, note, frames)) => {
+                        let by = f64::from(*frames) / f64::from(self.info.sample_rate);
+                        notices.push(Notice::Late(places.serial(*sampler), *note, by));
+                        late = (late.0 + 1, late.1.max(by));
+                    }
                     Outgoing::Instrument(generation, _) => places.generation_is_free(*generation),
                     Outgoing::Sampler(index, _) => keepsakes.extend(places.sampler_is_free(*index)),
                     Outgoing::Source(_) => places.source_is_free(),
@@ -712,6 +722,9 @@ impl Shared {
                 }
                 garbage.push(outgoing);
             }
+        }
+        if late.0 > 0 {
+            notices.push(Notice::LateNotes(late.0, late.1));
         }
         lock(&self.pending).extend(notices);
         drop((garbage, keepsakes));

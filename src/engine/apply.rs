@@ -6,7 +6,7 @@ use super::event::{Event, Late, NoteId, NoteParam, SamplerIndex};
 use super::message::{Fact, Generation, Outgoing};
 use super::voice::{Start, Voice};
 use super::voices::{Room, Turn};
-use super::{Engine, EngineState, MAX_LAYERS, RAMP_S};
+use super::{Engine, EngineState, FACTS, MAX_LAYERS, RAMP_S};
 use crate::instrument::Instrument;
 use crate::rt::collector::Outbox;
 use crate::units::Frames;
@@ -38,6 +38,7 @@ impl Engine {
                 self.apply(now, Event::NoteOff { sampler, channel, key });
             }
             Event::NoteOn { sampler, channel, late, note, key, velocity } => {
+                self.tell_late(sampler, note, late_by);
                 let (skipped, delayed) = match late {
                     Late::Drop if late_by > 0 => return self.tell(Fact::NoteEnded(sampler, note)),
                     Late::Skip => (late_by, 0),
@@ -284,6 +285,13 @@ impl Engine {
     pub(super) fn forget_scheduled(&mut self, sampler: Option<SamplerIndex>) {
         let Self { scheduler, outbox, counters, .. } = self;
         scheduler.clear(sampler, |sampler, note| tell_end(outbox, counters, sampler, note));
+    }
+
+    /// Tells that a note is late, but not so many that there is no room left to tell that they have ended.
+    fn tell_late(&mut self, sampler: SamplerIndex, note: NoteId, by: Frames) {
+        if by > 0 && self.outbox.room() > FACTS / 2 {
+            self.tell(Fact::Late(sampler, note, u32::try_from(by).unwrap_or(u32::MAX)));
+        }
     }
 
     fn tell(&mut self, fact: Fact) {

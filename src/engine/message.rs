@@ -60,4 +60,6 @@ pub enum Fact {
     NoteEnded(SamplerIndex, NoteId),
     /// A voice of this note was taken for another.
     Stolen(SamplerIndex, NoteId),
+    /// This note arrived so many frames after its time.
+    Late(SamplerIndex, NoteId, u32),
 }

@@ -96,6 +96,7 @@ pub struct NoticeObject {
     pub level: Option<u32>,
     pub backend: Option<&'static str>,
     pub device: Option<String>,
+    pub late: Option<f64>,
 }
 
 /// A parameter of one note, with its number in a record.
@@ -454,6 +455,7 @@ fn object(notice: &Notice) -> NoticeObject {
         level: None,
         backend: None,
         device: None,
+        late: None,
     };
     match notice {
         Notice::NoteEnded(sampler, note) => {
@@ -461,6 +463,12 @@ fn object(notice: &Notice) -> NoticeObject {
         }
         Notice::Stolen(sampler, note) => {
             NoticeObject { sampler: Some(*sampler), note: Some(*note), ..of("steal") }
+        }
+        Notice::Late(sampler, note, by) => {
+            NoticeObject { sampler: Some(*sampler), note: Some(*note), late: Some(*by), ..of("late") }
+        }
+        Notice::LateNotes(count, worst) => {
+            NoticeObject { frames: Some(f64::from(*count)), late: Some(*worst), ..of("late") }
         }
         Notice::Xrun { cause, frames } => {
             NoticeObject { cause: Some(cause), frames: Some(*frames as f64), ..of("xrun") }

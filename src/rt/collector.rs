@@ -39,6 +39,11 @@ impl<T> Outbox<T> {
         !self.queue.is_full()
     }
 
+    /// Facts that can still be told.
+    pub fn room(&self) -> usize {
+        self.queue.vacant_len().saturating_sub(self.reserve)
+    }
+
     /// Hands out a value that has an owner; gives it back when the collector is full: keep it and try again.
     pub fn discard(&mut self, garbage: T) -> Result<(), T> {
         self.queue.try_push(garbage)
