@@ -4,6 +4,7 @@
 
 use super::counters::EngineCounters;
 use super::message::Outgoing;
+use super::storage::Storage;
 use crate::rt::collector::Outbox;
 use crate::rt::source::{Buses, Source};
 use crate::units::Frames;
@@ -17,6 +18,11 @@ impl Sources {
     /// Room for so many; never more are taken in.
     pub fn new(capacity: usize) -> Self {
         Self { list: Vec::with_capacity(capacity) }
+    }
+
+    /// Where the list lies in memory.
+    pub fn storage(&self) -> Storage {
+        Storage::of_vec(&self.list).queue()
     }
 
     /// Takes one in; gives it back when there is no room.

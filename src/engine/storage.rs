@@ -38,10 +38,14 @@ impl Engine {
     pub fn storage(&self) -> Vec<Storage> {
         let mut all = vec![Storage::of(self), Storage::of(&*self.counters), Storage::of(&*self.scratch)];
         all.extend([Storage::of_vec(&self.lanes), Storage::of_vec(&self.samplers)]);
-        all.extend(self.lanes.iter().flatten().map(|lane| Storage::of(&**lane)));
+        for lane in self.lanes.iter().flatten() {
+            let (start, bytes) = lane.storage();
+            all.extend([Storage::of(&**lane), Storage { is_queue: true, start, bytes }]);
+        }
         all.extend(self.voices.storage());
         all.extend(self.filtered.storage());
         all.extend(self.instruments.storage());
+        all.push(self.sources.storage());
         all.extend(self.scheduler.storage());
         let (start, bytes) = self.outbox.storage();
         all.push(Storage { is_queue: true, start, bytes });

@@ -201,9 +201,18 @@ pub struct LaneReceiver<T> {
     memory: Arc<LaneMemory>,
     objects: ringbuf::HeapCons<Stamped<T>>,
     tail: u32,
+    /// Address and bytes of the queue of objects.
+    storage: (usize, usize),
 }
 
 impl<T> LaneReceiver<T> {
+    /// Where the queue of objects lies in memory: address and bytes. Records lie in [`LaneMemory`].
+    ///
+    /// Thread: control.
+    pub fn storage(&self) -> (*const u8, usize) {
+        (std::ptr::without_provenance(self.storage.0), self.storage.1)
+    }
+
     /// The next delivery, in the order of sending, or `None` when the lane is empty.
     ///
     /// Thread: audio. Wait-free. A head that lies (more records than the lane holds) skips to that head.
@@ -277,9 +286,12 @@ impl<T> LaneReceiver<T> {
 pub fn lane<T>(records: usize, objects: usize) -> (LaneSender<T>, LaneReceiver<T>) {
     let memory = Arc::new(LaneMemory::new(records));
     let (producer, consumer) = HeapRb::new(objects).split();
+    // Empty, so that what is vacant is all of it.
+    let (vacant, _) = producer.vacant_slices();
+    let storage = (vacant.as_ptr().addr(), size_of_val(vacant));
     (
         LaneSender { memory: memory.clone(), objects: producer },
-        LaneReceiver { memory, objects: consumer, tail: 0 },
+        LaneReceiver { memory, objects: consumer, tail: 0, storage },
     )
 }
 
