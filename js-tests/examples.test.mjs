@@ -112,6 +112,29 @@ describe('live examples, on the clock', () => {
     assert.match(said, /late events 0, dropped events 0/);
   });
 
+  test('speaker.mjs', async () => {
+    const said = await succeed('speaker.mjs --backend clock --seconds 0.5');
+    assert.match(said, /^22050 frames heard, underruns \d+/);
+  });
+
+  test('wav.mjs', async () => {
+    assert.match(await succeed('wav.mjs --backend clock'), /^132300 frames of 1 × 16 bits at 44100 Hz heard/);
+  });
+
+  test('ring.mjs', async () => {
+    assert.match(
+      await succeed('ring.mjs --backend clock --seconds 0.5'),
+      /^24000 frames computed in a worker/,
+    );
+  });
+
+  test('kanon.mjs', async () => {
+    assert.match(
+      await succeed('kanon.mjs --backend clock --seconds 0.5'),
+      /^24000 frames read where they lay/,
+    );
+  });
+
   test('demo.mjs', async () => {
     const said = await succeed('demo.mjs --backend clock --seconds 1.5');
     assert.match(said, /playing on clock/);

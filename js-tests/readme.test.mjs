@@ -22,12 +22,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (name) => readFileSync(join(root, name), 'utf8');
 const readme = read('README.md');
 
-/** The fenced blocks of one language, each with the line of the README that it starts on. */
-function blocks(language) {
+/** The fenced blocks of one language, each with the line that it starts on. */
+function blocks(language, page = readme) {
   const pattern = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms');
-  return [...readme.matchAll(pattern)].map((match) => ({
+  return [...page.matchAll(pattern)].map((match) => ({
     text: match[1],
-    line: readme.slice(0, match.index).split('\n').length + 1,
+    line: page.slice(0, match.index).split('\n').length + 1,
   }));
 }
 
@@ -80,6 +80,23 @@ describe('the snippets of the README', () => {
     assert.match(first.text, /noteOn/);
     assert.ok(first.text.split('\n').filter((line) => line.trim()).length <= 12);
   });
+});
+
+describe('the snippets of docs/pcm.md', () => {
+  for (const { text, line } of blocks('js', read('docs/pcm.md'))) {
+    test(`line ${line}: ${text.split('\n')[0]} … runs`, () => {
+      const path = join(work, `pcm-${line}.mjs`);
+      writeFileSync(path, text);
+      const { NODE_OPTIONS, NODE_TEST_CONTEXT, ICTUS_DEVICE, ...env } = process.env;
+      const { status, signal, stderr } = spawnSync(process.execPath, [path], {
+        cwd: work,
+        env: { ...env, ICTUS_BACKEND: 'clock' },
+        encoding: 'utf8',
+        timeout: 30_000,
+      });
+      assert.deepEqual([status, signal, stderr], [0, null, '']);
+    });
+  }
 });
 
 describe('what the README names', () => {

@@ -46,6 +46,7 @@ function bench(title, program, args) {
 const rust = (name) => ['bench', '--quiet', '--bench', name, '--no-default-features'];
 const peers = ['run', '--quiet', '--release', '--manifest-path', join('benches', 'peers', 'Cargo.toml')];
 const note = join('benches', 'note-on.mjs');
+const pcm = join('benches', 'pcm.mjs');
 
 say(`${date}, ${processor}, ${cpus().length} cores, ${process.platform} ${release()}\n`);
 say(`${version('rustc')}, Node ${process.versions.node}${bun ? `, Bun ${version(bun)}` : ''}\n`);
@@ -55,6 +56,8 @@ const done = [
   await bench('filters', 'cargo', rust('filter')),
   await bench('noteOn from Node', process.execPath, [note]),
   !bun || (await bench('noteOn from Bun', bun, [note])),
+  await bench('PCM from Node', process.execPath, [pcm]),
+  !bun || (await bench('PCM from Bun', bun, [pcm])),
   options.includes('--no-peers') || (await bench('peers', 'cargo', peers)),
 ];
 

@@ -2,6 +2,7 @@
 
 import {
   type Backend,
+  createTransport,
   type DeviceInfo,
   type Distribution,
   devices,
@@ -14,13 +15,17 @@ import {
   type InstrumentSource,
   type LoadOptions,
   type NoteId,
+  PcmRing,
   type RealtimeStatus,
+  type RingStats,
   type SampleMetadata,
   Sampler,
   type SamplerOptions,
+  Speaker,
   type Stats,
   type version,
 } from 'ictus';
+import type LegacySpeaker from 'ictus/speaker';
 
 /** Whether two types are the same, `any` told apart. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -242,6 +247,60 @@ async function instruments(): Promise<void> {
   sampler.assign(0, 'piano');
 }
 
+// ── PCM
+
+function pcm(engine: Engine): void {
+  const speaker = new Speaker({ channels: 2, bitDepth: 16, sampleRate: 44100, engine, latency: 0.05 });
+  speaker.on('underrun', ({ underruns }) => holds<Same<typeof underruns, number>>());
+  speaker.on('open', () => {});
+  speaker.on('finish', () => {});
+  speaker.write(Buffer.alloc(4));
+  speaker.end();
+  speaker.close(false);
+  holds<Same<typeof speaker.stats.buffered, number>>();
+  const format = Speaker.getFormat({ bitDepth: 16, signed: true });
+  holds<Same<typeof format, number | null>>();
+  holds<Same<typeof LegacySpeaker, typeof Speaker>>();
+  // @ts-expect-error no such depth
+  new Speaker({ bitDepth: 20 });
+  // @ts-expect-error the engine stays
+  speaker.engine = engine;
+
+  using ring = new PcmRing({ engine, channels: 1, frames: 480, format: 'f64', sampleRate: 48000 });
+  const taken = ring.write(new Float64Array(480));
+  holds<Same<typeof taken, number>>();
+  ring.write([0, 0.5]);
+  ring.gain = 0.5;
+  ring.on('underrun', ({ underruns }) => holds<Same<typeof underruns, number>>());
+  holds<Same<typeof ring.data, Float32Array | Float64Array>>();
+  holds<Same<typeof ring.stats, RingStats>>();
+  // @ts-expect-error bytes are for a Speaker
+  ring.write(Buffer.alloc(4));
+  // @ts-expect-error no such format
+  new PcmRing({ format: 's16' });
+
+  const { data, writeIndex: writeIdx, readIndex: readIdx, size, stride } = ring;
+  const transport = createTransport('PULL', { data, writeIdx, readIdx, size, stride }, 48000, { engine });
+  holds<Same<typeof transport.type, 'PUSH' | 'PULL'>>();
+  createTransport('PUSH', { data, writeIdx, readIdx, size, stride }, 44100, { backend: 'clock' }).stop();
+  // @ts-expect-error no such mode
+  createTransport('PULSE', { data, writeIdx, readIdx, size, stride });
+
+  const generator = engine.generate(
+    (block, frame, state) => {
+      holds<Same<typeof block, Float32Array>>();
+      holds<Same<typeof frame, number>>();
+      state.phase = 1;
+    },
+    { channels: 1, ahead: 0.05, blockSize: 64, name: 'hum' },
+  );
+  generator.gain = 0.5;
+  generator.stop();
+  engine.generate(new URL('file:///tone.mjs'));
+  // @ts-expect-error a path is no URL
+  engine.generate('tone.mjs');
+}
+
 // ── what leaves its scope, and what is caught
 
 async function scopes(): Promise<void> {
@@ -281,4 +340,4 @@ const metadata: SampleMetadata = { keyRange: [0, 127] };
 const envelope: Envelope = { release: 1 };
 holds<Same<typeof version, string>>();
 
-export { caught, envelope, instruments, metadata, options, scopes, source };
+export { caught, envelope, instruments, metadata, options, pcm, scopes, source };
