@@ -31,6 +31,8 @@ pub struct Rig {
     pub ends: EngineEnds,
     pub channels: usize,
     pub facts: Vec<Fact>,
+    /// Notes that were late, and by how many frames.
+    pub late: Vec<(u32, u32)>,
     pub garbage: Vec<Outgoing>,
 }
 
@@ -47,8 +49,14 @@ pub fn config() -> EngineConfig {
 impl Rig {
     pub fn new(config: EngineConfig) -> Self {
         let (engine, ends) = Engine::new(config);
-        let mut rig =
-            Self { engine, ends, channels: config.channels, facts: Vec::new(), garbage: Vec::new() };
+        let mut rig = Self {
+            engine,
+            ends,
+            channels: config.channels,
+            facts: Vec::new(),
+            late: Vec::new(),
+            garbage: Vec::new(),
+        };
         rig.add_sampler(0, Sampler::new(config.polyphony, Stealing::Quietest, 1.0));
         rig
     }
@@ -117,6 +125,7 @@ impl Rig {
     pub fn collect(&mut self) {
         while let Some(outgoing) = self.ends.collector.collect() {
             match outgoing {
+                Outgoing::Fact(Fact::Late(_, note, frames)) => self.late.push((note, frames)),
                 Outgoing::Fact(fact) => self.facts.push(fact),
                 other => self.garbage.push(other),
             }

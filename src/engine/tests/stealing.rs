@@ -18,7 +18,7 @@ fn with(polyphony: usize, stealing: Stealing, regions: Vec<Region>) -> Rig {
 fn stolen(rig: &Rig) -> Vec<u32> {
     let stolen = |fact: &Fact| match fact {
         Fact::Stolen(_, note) => Some(*note),
-        Fact::NoteEnded(..) => None,
+        Fact::NoteEnded(..) | Fact::Late(..) => None,
     };
     rig.facts.iter().filter_map(stolen).collect()
 }

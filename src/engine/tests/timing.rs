@@ -69,6 +69,7 @@ fn a_late_note_behind_something_sent_for_now_is_no_less_late() {
     rig.send_at(500, note_with(Late::Skip, 2));
     assert_eq!(rig.left(101)[100], 600.0 * CENTRE);
     assert_eq!(rig.facts, [Fact::NoteEnded(0, 1)]);
+    assert_eq!(rig.late, [(1, 500), (2, 500)]);
 }
 
 #[test]
