@@ -41,10 +41,13 @@ test('engine.realtime says what the kernel says, whatever was asked for', { skip
     const status = engine.realtime;
     assert.deepEqual(said(engine), kernelSays(status.threadId), JSON.stringify(realtime));
     assert.equal(status.granted, status.policy === 'SCHED_FIFO' || status.policy === 'SCHED_RR');
-    assert.equal(status.via, status.granted ? 'direct' : 'none');
-    assert.equal(status.reason === undefined, status.granted);
-    if (status.granted && realtime?.priority) assert.equal(status.priority, realtime.priority);
-    if (status.granted) assert.equal(status.policy, realtime?.policy === 'rr' ? 'SCHED_RR' : 'SCHED_FIFO');
+    // On a desktop whose kernel refuses, rtkit may have given it: SCHED_RR, 20 at most.
+    if (status.via !== 'rtkit') {
+      assert.equal(status.via, status.granted ? 'direct' : 'none');
+      assert.equal(status.reason === undefined, status.granted);
+      if (status.granted && realtime?.priority) assert.equal(status.priority, realtime.priority);
+      if (status.granted) assert.equal(status.policy, realtime?.policy === 'rr' ? 'SCHED_RR' : 'SCHED_FIFO');
+    }
     await engine.close();
     assert.match(engine.realtime.reason, /closed/);
     assert.equal(engine.realtime.policy, status.policy);
@@ -70,6 +73,8 @@ test('the thread is the audio thread and its number is as ps lists it', { skip: 
   await engine.close();
 });
 
+// What rtkit does is tested in realtime-permission.test.mjs.
+const noRtkit = { DBUS_SYSTEM_BUS_ADDRESS: 'unix:path=/nowhere' };
 const setpriv = ['setpriv', '--bounding-set=-sys_nice', '--inh-caps=-sys_nice'];
 const noSetpriv =
   linux ||
@@ -89,7 +94,7 @@ test('denied by the kernel it plays on, and says why and what to do', {
     const limits = readFileSync('/proc/self/limits', 'utf8');
     const limited = /Max realtime priority +0 /.test(limits);
     console.log(JSON.stringify({ realtime: engine.realtime, bufferSize: engine.bufferSize, heard, limited }));`,
-    { wrapper: setpriv },
+    { wrapper: setpriv, env: noRtkit },
   );
   assert.equal(heard, true);
   // With an RLIMIT_RTPRIO of its own the process needs no capability.
@@ -98,7 +103,7 @@ test('denied by the kernel it plays on, and says why and what to do', {
     [realtime.granted, realtime.policy, realtime.priority, realtime.via],
     [false, 'SCHED_OTHER', 0, 'none'],
   );
-  for (const word of ['EPERM', 'RLIMIT_RTPRIO is 0', '/etc/security/limits.d', 'usermod']) {
+  for (const word of ['EPERM', 'RLIMIT_RTPRIO is 0', 'log in again', 'ictus doctor']) {
     assert.ok(realtime.reason.includes(word), realtime.reason);
   }
   assert.equal(bufferSize, 512, 'a larger buffer, since it will be woken late');
@@ -115,11 +120,11 @@ test('denied and required is an error, and no thread stays behind', {
     const limited = /Max realtime priority +0 /.test(readFileSync('/proc/self/limits', 'utf8'));
     await sleep(50);
     console.log(JSON.stringify({ ...told, left: threads('ictus'), limited }));`,
-    { wrapper: setpriv },
+    { wrapper: setpriv, env: noRtkit },
   );
   if (!limited) return;
   assert.deepEqual([name, code, left], ['Error', 'ERR_REALTIME_DENIED', 0]);
-  for (const word of ['required', 'EPERM', 'usermod']) assert.ok(message.includes(word), message);
+  for (const word of ['required', 'EPERM', 'log in again']) assert.ok(message.includes(word), message);
 });
 
 test('the clock goes as fast as the machine’s', limit, async () => {

@@ -127,8 +127,11 @@ fn the_status_is_what_the_kernel_says() {
             assert_eq!(status.reason.as_deref(), Some("not asked for (policy 'other')"));
         }
         assert_eq!(status.granted, status.policy != "SCHED_OTHER");
-        assert_eq!(status.via, if status.granted { "direct" } else { "none" });
-        assert_eq!(status.reason.is_none(), status.granted);
+        // On a desktop whose kernel refuses, rtkit may have given it, and another policy than was asked for.
+        if status.via != "rtkit" {
+            assert_eq!(status.via, if status.granted { "direct" } else { "none" });
+            assert_eq!(status.reason.is_none(), status.granted);
+        }
         if policy != Policy::Other {
             assert_eq!(stream.format().buffer_size, if status.granted { 128 } else { 512 });
         }
@@ -140,6 +143,8 @@ fn the_status_is_what_the_kernel_says() {
 
 /// Root without CAP_SYS_NICE, whose RLIMIT_RTPRIO is 0 unless the machine was set up for audio.
 const WITHOUT_SYS_NICE: [&str; 3] = ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"];
+/// What rtkit does is tested in device_rtkit.rs.
+const NO_RTKIT: [(&str, &str); 1] = [("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere")];
 
 #[test]
 fn a_denied_priority_is_reported_with_its_remedy() {
@@ -149,7 +154,7 @@ fn a_denied_priority_is_reported_with_its_remedy() {
         if !has("setpriv") {
             return not_run("setpriv is not installed");
         }
-        return alone(NAME, &WITHOUT_SYS_NICE, &[]);
+        return alone(NAME, &WITHOUT_SYS_NICE, &NO_RTKIT);
     }
     let stream = silent(&clock()).expect("best effort: it runs all the same");
     let status = stream.realtime();
@@ -161,7 +166,7 @@ fn a_denied_priority_is_reported_with_its_remedy() {
     assert_eq!(stream.format().buffer_size, 512);
     let reason = status.reason.expect("a denial has a reason");
     println!("note: {reason}");
-    for part in ["EPERM", "RLIMIT_RTPRIO is 0", "/etc/security/limits.d/audio.conf"] {
+    for part in ["EPERM", "RLIMIT_RTPRIO is 0", "log in again", "no system bus", "ictus doctor"] {
         assert!(reason.contains(part), "{part} is not in: {reason}");
     }
 }
@@ -174,7 +179,7 @@ fn a_required_and_denied_priority_is_an_error_and_leaves_nothing_running() {
         if !has("setpriv") {
             return not_run("setpriv is not installed");
         }
-        return alone(NAME, &WITHOUT_SYS_NICE, &[]);
+        return alone(NAME, &WITHOUT_SYS_NICE, &NO_RTKIT);
     }
     let before = threads();
     let realtime = Some(RealtimeRequest { required: true, ..RealtimeRequest::default() });
