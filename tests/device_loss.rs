@@ -43,7 +43,7 @@ impl Renderer for Counts {
         Some(self.0.load(Ordering::Relaxed))
     }
 
-    fn ease(&mut self, _: Effort) {}
+    fn ease(&mut self, _: Effort, _: f64) {}
 }
 
 fn counting(request: &Request, told: &Told) -> (Stream, Arc<AtomicU64>) {

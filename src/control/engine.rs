@@ -555,6 +555,17 @@ impl crate::device::Renderer for Playing {
     fn frame(&self) -> Option<u64> {
         Some(self.0.frame())
     }
+
+    fn ease(&mut self, effort: crate::device::Effort, load: f64) {
+        use crate::device::Effort as Told;
+        use crate::engine::{Effort, Share};
+        self.0.set_effort(match effort {
+            Told::Full => Effort::Full,
+            Told::Cheaper => Effort::Cheaper,
+            // Voices cost alike, more or less: so many that what is left takes three quarters of the time.
+            Told::Fewer => Effort::Fewer(Share::new((1.0 - 0.75 / load).clamp(0.125, 0.75))),
+        });
+    }
 }
 
 fn config(options: &EngineOptions, info: &EngineInfo) -> EngineConfig {

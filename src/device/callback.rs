@@ -426,7 +426,8 @@ impl Callback {
     fn ease(&mut self, effort: Effort) {
         let shared = &*self.drive.shared;
         let known = shared.counters.effort.load() == f64::from(effort.level());
-        if shared.with_render(|render| render.ease(effort)) && !known {
+        let load = self.governor.load();
+        if shared.with_render(|render| render.ease(effort, load)) && !known {
             shared.counters.effort.store(f64::from(effort.level()));
             shared.signals.eased(effort);
         }
@@ -610,7 +611,8 @@ mod tests {
             Some(self.frame)
         }
 
-        fn ease(&mut self, effort: Effort) {
+        fn ease(&mut self, effort: Effort, load: f64) {
+            assert!(effort == Effort::Full || load > 0.85);
             self.told.lock().unwrap().push(effort);
         }
     }

@@ -54,6 +54,11 @@ impl Governor {
     /// How long there must be too much, before the first and between any two steps.
     pub const STEP_S: f64 = 0.1;
 
+    /// Time that blocks take ÷ time that they last, smoothed.
+    pub fn load(&self) -> f64 {
+        self.load
+    }
+
     /// A block took `load` of its `block_s` seconds. Returns what the renderer is to be told, if anything.
     pub fn observe(&mut self, load: f64, block_s: f64) -> Option<Effort> {
         let alpha = (block_s / SMOOTHING_S).min(1.0);

@@ -72,8 +72,8 @@ pub trait Renderer: Send {
     }
 
     /// How much to do from the next block on. Told on a change, and again while [`Effort::Fewer`] does not
-    /// suffice. Thread: audio.
-    fn ease(&mut self, _effort: Effort) {}
+    /// suffice. `load`: time that blocks take ÷ time that they last, smoothed. Thread: audio.
+    fn ease(&mut self, _effort: Effort, _load: f64) {}
 }
 
 impl<F: FnMut(&mut [f32]) + Send> Renderer for F {

@@ -208,6 +208,7 @@ impl Engine {
                 count += 1;
             }
         }
+        let kernel = self.easing.kernel(kernel);
         if count == 0 {
             self.counters.silent_notes.add(1);
         }

@@ -13,6 +13,7 @@ mod bus;
 mod chains;
 mod channel;
 mod counters;
+mod effort;
 pub mod event;
 mod filtered;
 mod instruments;
@@ -36,6 +37,7 @@ mod zones;
 mod tests;
 
 pub use counters::{EngineCounters, Reading};
+pub use effort::{Effort, Share};
 pub use instruments::{MAX_GENERATIONS, MAX_INSTRUMENTS};
 pub use playhead::Span;
 pub use programs::Programs;
@@ -53,6 +55,7 @@ use crate::units::Frames;
 
 use channel::Glides;
 use counters::Metering;
+use effort::Easing;
 use event::{Event, InstrumentIndex, When};
 use filtered::Filtered;
 use instruments::Instruments;
@@ -136,6 +139,7 @@ pub struct Engine {
     config: EngineConfig,
     /// What new voices read with whose instrument has no kernel of its own.
     kernel: Kernel,
+    easing: Easing,
     scratch: Box<Scratch>,
     filtered: Filtered,
     glides: Glides,
@@ -189,6 +193,7 @@ impl Engine {
             metering: Metering::default(),
             metered: 0,
             kernel: Kernel::new(config.interpolation),
+            easing: Easing::new(),
             scratch: Box::new([[0.0; MAX_CHUNK]; 2]),
             filtered: Filtered::new(),
             glides: Glides { controller: (RAMP_S * rate) as u32, bend: (BEND_RAMP_S * rate) as u32 },

@@ -54,6 +54,19 @@ pub enum Room {
     Refused,
 }
 
+/// Classes of loudness: 16 octaves of gain, from 2⁻¹⁴ on, four to each.
+const CLASSES: usize = 64;
+
+/// The class of a linear gain, rising.
+fn loudness_class(gain: f32) -> usize {
+    /// Bits below the two that tell quarters of an octave, and the class that 2⁻¹⁴ would be without an offset.
+    const SHIFT: u32 = 21;
+    const LOWEST: u32 = (127 - 14) << 2;
+    // The bits of positive floats rise with them (IEEE 754, 5.10).
+    let class = (gain.max(0.0).to_bits() >> SHIFT).saturating_sub(LOWEST);
+    (class as usize).min(CLASSES - 1)
+}
+
 fn note_key(sampler: SamplerIndex, note: NoteId) -> u64 {
     (u64::from(sampler) << 32) | u64::from(note)
 }
@@ -252,6 +265,55 @@ impl Voices {
                 a_held.cmp(&b_held).then(a_loud.total_cmp(&b_loud))
             })
             .map(|(slot, _)| slot)
+    }
+
+    /// Voices that sound, without those that fade.
+    pub fn sounding(&self) -> usize {
+        self.sounding
+    }
+
+    /// Fades the quietest voices, let go first, until so many have; returns how many did.
+    ///
+    /// In two passes whatever the number (RT-4): which voices are quietest is told by classes of 1.5 dB, and within one
+    /// the older fade.
+    pub fn shed(&mut self, wanted: usize, outbox: &mut Outbox<Outgoing>) -> usize {
+        let mut classes = [0usize; 2 * CLASSES];
+        let class = |voice: &Voice| {
+            (!voice.is_fading() && !voice.has_ended())
+                .then(|| usize::from(!voice.is_released()) * CLASSES + loudness_class(voice.loudness()))
+        };
+        for class in self.all().filter_map(|(_, voice)| class(voice)) {
+            if let Some(count) = classes.get_mut(class) {
+                *count += 1;
+            }
+        }
+        let (mut before, mut last) = (0, 0);
+        for (class, count) in classes.iter().enumerate() {
+            last = class;
+            if before + count >= wanted {
+                break;
+            }
+            before += count;
+        }
+        // All of the classes before, and as many of the last as are still wanted.
+        let mut of_last = wanted.saturating_sub(before);
+        let mut faded = 0;
+        for place in 0..self.order.len() {
+            let Some(slot) = self.slot_at(place) else { break };
+            let Some((class, note)) =
+                self.get(slot).and_then(|voice| Some((class(voice)?, (voice.sampler, voice.note))))
+            else {
+                continue;
+            };
+            if class > last || (class == last && of_last == 0) {
+                continue;
+            }
+            of_last -= usize::from(class == last);
+            outbox.tell(Outgoing::Fact(Fact::Stolen(note.0, note.1)));
+            self.fade_one(slot);
+            faded += 1;
+        }
+        faded
     }
 
     /// Takes a voice in. When there is no place at all, the one nearest to the end of its fade is cut for it and
