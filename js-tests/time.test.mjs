@@ -87,6 +87,39 @@ test('timeAt throws where there is nothing to map', limit, async () => {
   throws(() => clock.timeAt(1), Error, 'ERR_CLOSED', 'closed');
 });
 
+test('with too much to render it does less, says so, and does all of it again', limit, () =>
+  retried(async () => {
+    const options = { backend: 'clock', bufferSize: 512, sampleRate: 48000, polyphony: 4096 };
+    // Without real-time priority: a thread that is busy all the time would be taken off it, and that is another test.
+    const engine = new Engine({ ...options, interpolation: 'sinc32', realtime: false });
+    try {
+      const sampler = new Sampler({ engine, polyphony: 4096 });
+      const instrument = sampler.createInstrument();
+      const wave = Float32Array.from({ length: 4800 }, (_, n) => Math.sin(n * 0.05) * 0.01);
+      await instrument.addSample(wave, { loop: { start: 0, end: 4800 } });
+      sampler.assign(0, instrument);
+      const levels = [];
+      const xruns = [];
+      engine.on('degraded', ({ level }) => levels.push(level));
+      engine.on('xrun', (event) => xruns.push(event));
+      for (let n = 0; n < 4000; n += 1) sampler.noteOn(40 + (n % 500) / 10, 60);
+      await until(() => levels.includes(2), 'the quietest to fade');
+      assert.deepEqual(levels.slice(0, 2), [1, 2]);
+      await until(() => engine.stats().voicesStolen > 0 && engine.stats().voices < 4000, 'fewer voices');
+      assert.ok(
+        xruns.some(({ cause, frames }) => cause === 'overload' && frames > 0),
+        JSON.stringify(xruns),
+      );
+      engine.panic();
+      await until(() => levels.at(-1) === 0, 'all of it again');
+      assert.equal(engine.stats().degraded, 0);
+      assert.equal(engine.stats().xrunsBy.disk, 0);
+    } finally {
+      await engine.close();
+    }
+  }),
+);
+
 test(
   'a thread that was not woken is an xrun by scheduling',
   { ...limit, skip: process.platform === 'win32' },

@@ -189,6 +189,8 @@ pub(crate) struct Drive {
     /// Callbacks that were finished, never reset: whoever opens waits for the first.
     finished: AtomicU64,
     lost: AtomicBool,
+    /// Whether it counts as a JACK client that is to be closed (`hosts.rs`).
+    pub leaving: AtomicBool,
     /// What was said of the loss, for the error of whoever is opening. Both sides only ever `try_lock`.
     last_words: Mutex<Option<String>>,
 }
@@ -201,6 +203,7 @@ impl Drive {
             realtime: Settlement::default(),
             finished: AtomicU64::new(0),
             lost: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             last_words: Mutex::default(),
         })
     }
@@ -256,6 +259,13 @@ impl Drive {
         if self.is_active() {
             self.shared.latency_s.store(seconds + added);
         }
+    }
+}
+
+impl Drop for Drive {
+    /// One whose device went away before it had been started.
+    fn drop(&mut self) {
+        super::hosts::jack_has_left(self);
     }
 }
 

@@ -9,8 +9,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, mpsc},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
 };
 
 use cpal::{
@@ -28,9 +32,43 @@ use super::{
     quiet, time,
 };
 
+/// JACK clients of this process that are being closed, or whose server has died and who are to be.
+///
+/// libjack has one place for a server's shared memory in a process: a client of a dead server that is closed after
+/// another has been opened uses the wrong one, and crashes. So none is opened before the last of them has gone.
+static LEAVING: AtomicUsize = AtomicUsize::new(0);
+
+/// From here on until [`jack_has_left`] no JACK client is opened. Any thread; only the first call for a drive counts.
+pub(crate) fn jack_leaves(drive: &Drive) {
+    if !drive.leaving.swap(true, Ordering::SeqCst) {
+        LEAVING.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A client has been closed.
+pub(crate) fn jack_has_left(drive: &Drive) {
+    if drive.leaving.swap(false, Ordering::SeqCst) {
+        LEAVING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Waits until no client is being closed. False: one still is, as its server hangs.
+fn jack_is_free(patience: Duration) -> bool {
+    let start = Instant::now();
+    while LEAVING.load(Ordering::SeqCst) > 0 {
+        if start.elapsed() >= patience {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
 /// How long a host may take to find the device and build the stream. libjack alone waits for two seconds
 /// for some answers.
 const CONNECT: Duration = Duration::from_secs(6);
+/// How long a JACK client that is being closed is waited for.
+const LEAVE: Duration = Duration::from_secs(3);
 /// Frames converted at once where the device does not take f32.
 const SCRATCH_FRAMES: usize = 1024;
 
@@ -249,6 +287,11 @@ fn build(
         ErrorKind::RealtimeDenied => {} // we ask ourselves
         ErrorKind::DeviceChanged => theirs.shared.signals.changed(error.to_string()),
         ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated | ErrorKind::HostUnavailable => {
+            #[cfg(target_os = "linux")]
+            if backend == Backend::Jack && error.kind() == ErrorKind::DeviceNotAvailable {
+                quiet::no_cancellation();
+                jack_leaves(&theirs);
+            }
             theirs.lose(error.to_string());
         }
         _ => {
@@ -301,6 +344,13 @@ fn host(backend: Backend) -> Result<cpal::Host, DeviceError> {
         }
         #[cfg(target_os = "linux")]
         Backend::Jack => {
+            if !jack_is_free(LEAVE) {
+                return Err(DeviceError::TimedOut(
+                    "a JACK client of this process is still being closed, as its server hangs, and libjack takes \
+                     no other meanwhile; restart the server, or use another backend"
+                        .to_owned(),
+                ));
+            }
             if !quiet::jack() {
                 return Err(missing(
                     "libjack.so.0 is not installed, so no JACK server can be reached; install libjack-jackd2-0 \

@@ -65,3 +65,20 @@ pub(crate) fn jack() -> bool {
     ONCE.call_once(|| jack::set_logger(jack::LoggerType::None));
     true
 }
+
+/// From here on the calling thread cannot be cancelled. For the thread on which libjack tells that its server is gone:
+/// it ends by itself after that, but libjack cancels it as soon as the client is closed, and a thread that is cancelled
+/// inside Rust code aborts the process ("exception not rethrown").
+#[cfg(target_os = "linux")]
+pub(crate) fn no_cancellation() {
+    use std::ffi::c_int;
+
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+    }
+    /// glibc's and musl's.
+    const DISABLE: c_int = 1;
+    let mut before = 0;
+    // SAFETY: POSIX's own prototype; `before` is a live, writable int, and the thread's own state is all that changes.
+    unsafe { pthread_setcancelstate(DISABLE, &mut before) };
+}

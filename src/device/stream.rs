@@ -39,17 +39,44 @@ pub(crate) const CLOSE: Duration = Duration::from_secs(2);
 /// null sink pauses for two at its start; a bluetooth device may for longer.
 const PATIENCE: u32 = 5;
 
+/// A stream of cpal's.
+pub(crate) struct Hosted {
+    stream: cpal::Stream,
+    drive: Arc<Drive>,
+    jack: bool,
+}
+
+/// How long a thread of libjack's is given to leave our code, and how long one that comes by regularly is waited for.
+const LEAVE: Duration = Duration::from_millis(100);
+
+impl Hosted {
+    /// Stops it. libjack ends its threads by cancelling them wherever they are, and a thread that is cancelled inside
+    /// Rust code aborts the process. So it is done just behind a block, when the audio thread has gone back to sleep,
+    /// or, when the server is dead, after the thread that told it has had time to return.
+    fn stop(self) {
+        if self.jack {
+            let (start, blocks) = (Instant::now(), self.drive.finished());
+            while start.elapsed() < LEAVE && (self.drive.is_lost() || self.drive.finished() == blocks) {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+        drop(self.stream);
+        hosts::jack_has_left(&self.drive);
+    }
+}
+
 /// What calls back.
 pub(crate) enum Driver {
     Clock(Clock),
-    Cpal(cpal::Stream),
+    Cpal(Hosted),
     #[cfg(target_os = "linux")]
     Pulse(Pulse),
 }
 
 impl Driver {
     /// Starts what was built. Errors: `Refused`.
-    pub fn start(connected: Connected) -> Result<Self, DeviceError> {
+    pub fn start(connected: Connected, drive: &Arc<Drive>) -> Result<Self, DeviceError> {
+        let jack = connected.format.backend == Backend::Jack;
         let device = connected.format.device;
         let refused = |error: &dyn std::fmt::Display| {
             DeviceError::Refused(format!("device '{device}' does not start: {error}"))
@@ -57,7 +84,7 @@ impl Driver {
         match connected.built {
             Built::Cpal(stream) => {
                 stream.play().map_err(|error| refused(&error))?;
-                Ok(Self::Cpal(stream))
+                Ok(Self::Cpal(Hosted { stream, drive: drive.clone(), jack }))
             }
             #[cfg(target_os = "linux")]
             Built::Pulse(waiting) => Ok(Self::Pulse(waiting.start().map_err(|error| refused(&error))?)),
@@ -70,11 +97,16 @@ impl Driver {
         match self {
             Self::Clock(clock) if free => drop(clock),
             Self::Clock(clock) => clock.abandon(),
-            Self::Cpal(stream) => release(stream, wait),
+            Self::Cpal(hosted) => {
+                if hosted.jack {
+                    hosts::jack_leaves(&hosted.drive);
+                }
+                release(move || hosted.stop(), wait);
+            }
             #[cfg(target_os = "linux")]
             Self::Pulse(pulse) => {
                 if free {
-                    release(pulse, wait);
+                    release(move || drop(pulse), wait);
                 } else {
                     pulse.abandon();
                 }
@@ -127,7 +159,7 @@ pub fn open(
         let connected = connect(request, &drive)?;
         let format = connected.format.clone();
         shared.set_render(make(&format));
-        (Driver::start(connected)?, format)
+        (Driver::start(connected, &drive)?, format)
     };
     // From here on every way out closes the stream.
     let inner = Supervised::new(request.clone(), driver, drive.clone(), format.clone());
@@ -351,12 +383,12 @@ impl Drop for Stream {
     }
 }
 
-/// Drops a host's stream on a thread of its own, so that a client library that waits for a dead server keeps
+/// Stops a host's stream on a thread of its own, so that a client library that waits for a dead server keeps
 /// that thread and not ours.
-fn release(stream: impl Send + 'static, wait: bool) {
+fn release(stop: impl FnOnce() + Send + 'static, wait: bool) {
     let (send, receive) = mpsc::channel();
     let thread = std::thread::Builder::new().name("ictus-close".to_owned()).spawn(move || {
-        drop(stream);
+        stop();
         let _ = send.send(());
     });
     // Without a thread to spare the stream has been dropped here, with the closure that was to run.

@@ -163,7 +163,7 @@ impl Supervised {
         let request = Request { backend, ..self.request.clone() };
         let connected = stream::connect(&request, &drive).ok()?;
         let format = connected.format.clone();
-        let driver = Driver::start(connected).ok()?;
+        let driver = Driver::start(connected, &drive).ok()?;
         if stream::await_first_callback(&drive, &format, self.request.realtime).is_ok() && !drive.is_lost() {
             return Some((driver, drive, format));
         }
