@@ -12,7 +12,7 @@ fn playing(interpolation: Interpolation) -> Rig {
 fn stolen(rig: &Rig) -> Vec<u32> {
     let stolen = |fact: &Fact| match fact {
         Fact::Stolen(_, note) => Some(*note),
-        Fact::NoteEnded(..) => None,
+        Fact::NoteEnded(..) | Fact::Late(..) => None,
     };
     rig.facts.iter().filter_map(stolen).collect()
 }
