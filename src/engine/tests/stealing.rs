@@ -8,7 +8,7 @@ const FADE_FRAMES: usize = 288;
 fn with(polyphony: usize, stealing: Stealing, regions: Vec<Region>) -> Rig {
     let config = EngineConfig { polyphony, ..config() };
     let (engine, ends) = Engine::new(config);
-    let mut rig = Rig { engine, ends, channels: 2, facts: Vec::new(), garbage: Vec::new() };
+    let mut rig = Rig { engine, ends, channels: 2, facts: Vec::new(), late: Vec::new(), garbage: Vec::new() };
     rig.add_sampler(0, Sampler::new(polyphony, stealing, 1.0));
     rig.set_instrument(0, 0, regions);
     rig.send(Event::Assign { sampler: 0, channel: 0, instrument: Some(0) });
