@@ -1,8 +1,8 @@
 // The nightly toolchain's sanitizers over the Rust tests: `npm run sanitize`, and a stage of `npm test` each.
 //
-// - realtime: Engine::process is marked as a function that must not block; allocation, I/O, locks and sleeps under it
-//   end the test run (RT-1, RT-2).
-// - thread: the lanes and counters, two threads each (RT-9).
+// - realtime: Engine::process and a PCM stream's render are marked as functions that must not block; allocation, I/O,
+//   locks and sleeps under them end the test run (RT-1, RT-2).
+// - thread: the lanes, leases, PCM rings and counters, two threads each (RT-9).
 // - miri: the same, the interpolation kernels and those tests of the filters that are short, under Miri, where the
 //   toolchain has it.
 //
@@ -52,14 +52,14 @@ export const sanitizers = [
   {
     name: 'realtime sanitizer',
     reason: missing('rtsan'),
-    command: test('engine::'),
+    command: [...test('engine::'), '--', 'pcm::'],
     env: { RUSTFLAGS: '-Zsanitizer=realtime --cfg rtsan' },
   },
   {
     name: 'thread sanitizer',
     reason: missing('tsan'),
     // std itself is not instrumented, so what it hands from thread to thread looks like a race.
-    command: [...test('rt::'), '--', '--test-threads=1'],
+    command: [...test('rt::'), '--', '--test-threads=1', 'pcm::ring'],
     env: {
       RUSTFLAGS: '-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer',
       TSAN_OPTIONS: `suppressions=${join(root, 'scripts', 'tsan-suppressions.txt')}`,
@@ -71,6 +71,9 @@ export const sanitizers = [
     command: [
       ...'cargo +nightly miri test --no-default-features --lib --'.split(' '),
       'rt::',
+      'pcm::ring',
+      'pcm::fade',
+      'pcm::format',
       'dsp::interpolate',
       'dsp::filter::tests::a_filter_that_was_fed',
       'dsp::filter::tests::without_lines',

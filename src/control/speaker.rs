@@ -294,3 +294,72 @@ impl Stream {
         self.writer.as_ref().map_or(0.0, |writer| lock(writer).latency_s)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(latency_s: f64) -> Writer {
+        Writer {
+            encoding: Encoding::S16,
+            frame_bytes: 2,
+            rate: 48_000,
+            latency_s,
+            adapts: true,
+            backlog: Vec::new(),
+            moved: 0,
+            ending: false,
+            wants_room: false,
+            dry_since: None,
+        }
+    }
+
+    #[test]
+    fn latency_doubles_when_data_were_late_and_only_then() {
+        let (ring, shared) = (Ring::new(48_000, 1), StreamShared::default());
+        let mut writer = writer(0.1);
+        writer.write(&[0; 20], &ring, &shared);
+        assert_eq!(writer.latency_s, 0.1);
+        for expected in [0.2, 0.4, 0.5, 0.5] {
+            writer.ran_dry();
+            writer.write(&[0; 20], &ring, &shared);
+            assert_eq!(writer.latency_s, expected);
+        }
+        // The program had paused.
+        let mut writer = self::writer(0.1);
+        writer.dry_since = Instant::now().checked_sub(2 * PAUSE);
+        writer.write(&[0; 20], &ring, &shared);
+        assert_eq!(writer.latency_s, 0.1);
+        // Nobody who asked for more gets less.
+        let mut writer = self::writer(0.8);
+        writer.ran_dry();
+        writer.write(&[0; 20], &ring, &shared);
+        assert_eq!(writer.latency_s, 0.8);
+    }
+
+    #[test]
+    fn a_frame_cut_in_two_waits_for_its_rest_even_where_the_ring_is_full() {
+        let shared = StreamShared::default();
+        let ring = Ring::new(2, 1);
+        let mut writer = writer(1.0);
+        for byte in 0..9u8 {
+            writer.write(&[byte], &ring, &shared);
+        }
+        assert_eq!((ring.waiting(), writer.held()), (2, 5));
+        writer.end(&ring, &shared);
+        assert!(writer.holds_frames());
+        writer.forget();
+        assert_eq!(writer.held(), 0);
+    }
+
+    #[test]
+    fn formats_are_those_of_mpg123_and_nothing_else() {
+        for (code, encoding) in FORMATS {
+            let value = Value::Object(vec![("format".into(), Value::Number(code.into()))]);
+            let read = SpeakerOptions::read(&value).unwrap();
+            assert_eq!((read.encoding, read.channels, read.rate), (encoding, 2, 44_100));
+        }
+        let odd = Value::Object(vec![("format".into(), Value::Number(7.0))]);
+        assert!(SpeakerOptions::read(&odd).is_err());
+    }
+}

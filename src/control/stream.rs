@@ -317,3 +317,175 @@ impl Drop for Holder {
         stream.shared.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::NonNull;
+
+    use super::*;
+    use crate::control::value::Value;
+    use crate::control::{EngineOptions, SpeakerOptions, open_speaker};
+    use crate::pcm::ring::Place;
+
+    fn offline() -> Engine {
+        let options =
+            EngineOptions { backend: Some("offline"), limiter: Some(None), ..EngineOptions::default() };
+        Engine::open(options).unwrap()
+    }
+
+    fn options(fields: &[(&str, f64)]) -> SpeakerOptions {
+        let fields = [("sampleRate", 48_000.0), ("channels", 1.0)].iter().chain(fields);
+        let fields = fields.map(|(name, value)| ((*name).to_string(), Value::Number(*value))).collect();
+        SpeakerOptions::read(&Value::Object(fields)).unwrap()
+    }
+
+    fn left(engine: &Engine, frames: usize) -> Vec<f32> {
+        let mut out = vec![0.0; 2 * frames];
+        engine.render(frames, &mut out).unwrap();
+        out.chunks(2).map(|frame| frame[0]).collect()
+    }
+
+    /// What a stream tells, as it tells it.
+    fn hear(stream: &Stream) -> Arc<Mutex<Vec<StreamEvent>>> {
+        let heard: Arc<Mutex<Vec<StreamEvent>>> = Arc::default();
+        let inbox = heard.clone();
+        stream.listen(Some(Arc::new(move |event| lock(&inbox).push(event))));
+        heard
+    }
+
+    /// Waits until the helper thread has told this.
+    fn until(heard: &Mutex<Vec<StreamEvent>>, event: &StreamEvent) {
+        let started = Instant::now();
+        while !lock(heard).contains(event) {
+            assert!(started.elapsed() < Duration::from_secs(20), "{event:?} is not told: {:?}", lock(heard));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn bytes_in_any_pieces_are_frames_and_the_end_is_told_when_they_were_heard() {
+        let engine = offline();
+        let stream = open_speaker(&engine, options(&[])).unwrap();
+        let heard = hear(&stream);
+        let values: Vec<i16> = (0..1000).map(|n| if n < 999 { n * 30 } else { 0 }).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+        for piece in bytes.chunks(7) {
+            assert_eq!(stream.write(piece), Ok(true));
+        }
+        stream.end();
+        assert_eq!(stream.buffered(), 1000);
+        let out = left(&engine, 1500);
+        for (n, value) in values.iter().enumerate() {
+            assert_eq!(out[n], f32::from(*value) / 32_768.0, "frame {n}");
+        }
+        until(&heard, &StreamEvent::Drained);
+        assert!(!lock(&heard).iter().any(|event| matches!(event, StreamEvent::Underrun(_))));
+        engine.close();
+    }
+
+    #[test]
+    fn a_writer_waits_for_room_and_is_told_once() {
+        let engine = offline();
+        let stream = open_speaker(&engine, options(&[("latency", 0.01)])).unwrap();
+        let heard = hear(&stream);
+        assert_eq!(stream.write(&[0; 2 * 480]), Ok(true), "as much as may wait");
+        assert_eq!(stream.write(&[0; 2 * 480]), Ok(false));
+        engine.shared().tick();
+        assert!(!lock(&heard).contains(&StreamEvent::Room));
+        left(&engine, 480);
+        until(&heard, &StreamEvent::Room);
+        engine.shared().tick();
+        assert_eq!(lock(&heard).iter().filter(|event| **event == StreamEvent::Room).count(), 1);
+        engine.close();
+    }
+
+    #[test]
+    fn what_ran_dry_is_told_and_a_closed_engine_is_the_end() {
+        let engine = offline();
+        let stream = open_speaker(&engine, options(&[])).unwrap();
+        let heard = hear(&stream);
+        stream.write(&[1; 200]).unwrap();
+        left(&engine, 600);
+        until(&heard, &StreamEvent::Underrun(1));
+        engine.close();
+        until(&heard, &StreamEvent::Lost);
+        assert!(stream.write(&[0; 2]).is_err());
+        assert!(open_speaker(&engine, options(&[])).is_err());
+    }
+
+    #[test]
+    fn places_come_back_and_there_is_a_limit() {
+        let engine = offline();
+        for _ in 0..2 * crate::engine::MAX_SOURCES {
+            let stream = open_speaker(&engine, options(&[("sampleRate", 1_000.0)])).unwrap();
+            stream.stop();
+            left(&engine, 1);
+        }
+        let open = || open_speaker(&engine, options(&[("sampleRate", 1_000.0)]));
+        // Each at another rate than the engine's has a table of its own: too much of a wait for 4096 of them.
+        let streams: Vec<_> = std::iter::repeat_with(|| open_speaker(&engine, options(&[])))
+            .take(crate::engine::MAX_SOURCES)
+            .collect();
+        assert!(streams.iter().all(|stream| stream.is_ok()));
+        assert!(matches!(open(), Err(crate::control::Error::Limit(message)) if message.contains("4096")));
+        drop(streams);
+        left(&engine, 1);
+        assert!(open().is_ok());
+        engine.close();
+    }
+
+    #[test]
+    fn adopted_memory_has_one_reader_and_is_given_back_with_the_last_holder() {
+        let engine = offline();
+        let mut values = vec![0.25f32; 64];
+        let mut indices = [40i32, 0];
+        let memory = {
+            let [write, read] = indices.each_mut().map(NonNull::from);
+            Adopted { values: Place::F32(NonNull::new(values.as_mut_ptr()).unwrap()), write, read }
+        };
+        // SAFETY: 64 values and two indices, which outlive every stream here.
+        let adopt = || unsafe { Stream::adopt(&engine, memory, 64, 1, 48_000) }.unwrap();
+        let one = adopt();
+        let two = adopt();
+        assert!(Arc::ptr_eq(&one, &two));
+        assert_eq!(left(&engine, 30), [0.25; 30]);
+        drop(one);
+        assert_eq!(left(&engine, 5), [0.25; 5], "the other holds it still");
+        let ring = two.ring().clone();
+        drop(two);
+        assert!(ring.is_revoked());
+        assert!(left(&engine, 500)[240..].iter().all(|value| *value == 0.0));
+        let three = adopt();
+        three.stop();
+        assert!(!Arc::ptr_eq(&three, &adopt()), "a stopped one is another's");
+        engine.close();
+    }
+
+    #[test]
+    fn a_stream_that_nobody_holds_is_heard_to_its_end() {
+        let engine = offline();
+        let stream = open_speaker(&engine, options(&[])).unwrap();
+        stream.write(&vec![1; 2 * 4800]).unwrap();
+        drop(stream);
+        let out = left(&engine, 6000);
+        assert!(out[..4800].iter().all(|value| *value != 0.0));
+        assert!(out[4800 + 240..].iter().all(|value| *value == 0.0));
+        assert_eq!(engine.shared().streams().len(), 0);
+        engine.close();
+    }
+
+    #[test]
+    fn a_chunk_beyond_any_buffer_is_moved_on_as_room_comes() {
+        let engine = offline();
+        let stream = open_speaker(&engine, options(&[])).unwrap();
+        let frames = 200_000;
+        assert_eq!(stream.write(&vec![1; 2 * frames]), Ok(false));
+        stream.end();
+        let out = left(&engine, frames + 1000);
+        assert!(out[..frames].iter().all(|value| *value != 0.0), "no gap");
+        assert_eq!(stream.shared().frames.get(), frames as u64);
+        assert_eq!(stream.shared().underruns.get(), 0);
+        assert!(stream.ring.waiting() == 0 && stream.shared.finished().is_some());
+        engine.close();
+    }
+}

@@ -182,6 +182,7 @@ impl Stream {
 }
 
 impl Source for Stream {
+    #[cfg_attr(rtsan, sanitize(realtime = "nonblocking"))]
     fn render(&mut self, frame: u64, frames: usize, buses: &mut Buses<'_>) -> u64 {
         let Self { input, rate, routes, gain, .. } = self;
         let wanted = f32::from_bits(input.shared.gain.load(Ordering::Relaxed));
