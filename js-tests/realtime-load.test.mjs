@@ -26,17 +26,27 @@ async function loaded(body) {
   }
 }
 
-/** µs by which 99 % of the callbacks of a playing engine start late or early at most, and how the thread is scheduled. */
-const lateness = (options, env, seconds = 3) =>
+/**
+ * µs by which 99 % of the callbacks of a playing engine start late or early at most, and how the thread is scheduled. The
+ * median of nine thirds of a second: a virtual machine that stands still for some ms spoils one of them, not all.
+ */
+const lateness = (options, env, windows = 9) =>
   ask(
     `const { engine, sampler } = await playing(0.5, ${JSON.stringify(options)});
     const play = setInterval(() => sampler.noteOn(60 + Math.floor(12 * Math.random()), 90), 50);
     await sleep(300);
-    engine.resetStats();
-    await sleep(${seconds * 1000});
-    const { jitter } = engine.stats();
+    const p99 = [];
+    let count = 0;
+    for (let n = 0; n < ${windows}; n += 1) {
+      engine.resetStats();
+      await sleep(333);
+      const { jitter } = engine.stats();
+      p99.push(jitter.p99);
+      count += jitter.count;
+    }
     clearInterval(play);
-    console.log(JSON.stringify({ p99: jitter.p99, count: jitter.count, ...engine.realtime }));
+    p99.sort((a, b) => a - b);
+    console.log(JSON.stringify({ p99: p99[p99.length >> 1], count, ...engine.realtime }));
     await engine.close();`,
     { env },
   );
@@ -46,7 +56,7 @@ test('under full load real-time priority makes wake-ups at least ten times less 
   ...limit,
 }, async (t) => {
   const options = { backend: 'clock', bufferSize: 64 };
-  if (!(await lateness(options, {}, 0.1)).granted) return t.skip('denied here');
+  if (!(await lateness(options, {}, 1)).granted) return t.skip('denied here');
   // A ratio in one run, since machines differ; again, since virtual ones stall.
   await retried(() =>
     loaded(async () => {
