@@ -53,6 +53,7 @@ pub(crate) fn jack_has_left(drive: &Drive) {
 }
 
 /// Waits until no client is being closed. False: one still is, as its server hangs.
+#[cfg(target_os = "linux")]
 fn jack_is_free(patience: Duration) -> bool {
     let start = Instant::now();
     while LEAVING.load(Ordering::SeqCst) > 0 {
@@ -68,6 +69,7 @@ fn jack_is_free(patience: Duration) -> bool {
 /// for some answers.
 const CONNECT: Duration = Duration::from_secs(6);
 /// How long a JACK client that is being closed is waited for.
+#[cfg(target_os = "linux")]
 const LEAVE: Duration = Duration::from_secs(3);
 /// Frames converted at once where the device does not take f32.
 const SCRATCH_FRAMES: usize = 1024;
