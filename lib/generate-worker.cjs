@@ -16,6 +16,13 @@ const state = {};
 const distance = (from, to) => (to >= from ? to - from : to + size - from);
 const available = () => distance(Atomics.load(readIndex, 0), Atomics.load(writeIndex, 0));
 
+/**
+ * Frames written into an empty ring but not shown yet, and where they end: a stream begins when all that is to be ahead is
+ * there, or it would run dry at once. −1: nothing is held back.
+ */
+let held = -1;
+let heldEnd = 0;
+
 function lock() {
   const until = performance.now() + PATIENCE_MS;
   while (Atomics.compareExchange(control, LOCK, 0, id) !== 0 && performance.now() < until) {
@@ -33,13 +40,19 @@ function commit(frame) {
   lock();
   try {
     if (Atomics.load(control, OWNER) !== id) return;
-    let at = Atomics.load(writeIndex, 0);
+    let at = held < 0 ? Atomics.load(writeIndex, 0) : heldEnd;
     for (let n = 0; n < block.length; n += stride) {
       for (let channel = 0; channel < stride; channel += 1) data[at * stride + channel] = block[n + channel];
       at = at + 1 < size ? at + 1 : 0;
     }
-    Atomics.store(writeIndex, 0, at);
     position[0] = frame + blockSize;
+    if (held >= 0) {
+      held += blockSize;
+      heldEnd = at;
+      if (held < wanted) return;
+      held = -1;
+    }
+    Atomics.store(writeIndex, 0, at);
   } finally {
     unlock();
   }
@@ -49,10 +62,11 @@ function main(fill) {
   // From here on it is ours; whoever filled before sees it and leaves.
   lock();
   if (Atomics.load(control, OWNER) < id) Atomics.store(control, OWNER, id);
+  if (available() === 0) [held, heldEnd] = [0, Atomics.load(writeIndex, 0)];
   unlock();
   const advance = () => {
     let left = size;
-    while (left > 0 && available() < wanted) {
+    while (left > 0 && available() + Math.max(held, 0) < wanted) {
       if (Atomics.load(control, OWNER) !== id) {
         clearInterval(timer);
         process.exit(0);
