@@ -85,8 +85,8 @@ test('a dry ring fades, tells and rises again, with no step', async () => {
   assert.ok(largestStep(heard) <= 0.5 / 240 + 1e-6, `${largestStep(heard)}`);
   same(heard.slice(0, 1000), constant(1000, 0.5));
   same(heard.slice(1240, 2000), constant(760, 0));
-  await until(() => told.length > 0);
-  assert.deepEqual(told.at(-1), { underruns: 3 });
+  // The helper thread tells what it sees: one and three, perhaps.
+  await until(() => told.at(-1)?.underruns === 3, 'the third underrun');
 });
 
 test('gain, clear and close are heard as glides', () => {
