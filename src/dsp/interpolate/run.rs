@@ -117,6 +117,7 @@ mod tests {
     /// Every border met exactly, missed by 2⁻³² of a frame and crossed, from both sides: what is `unsafe` in the kernels
     /// rests on it.
     #[test]
+    #[cfg_attr(miri, ignore = "100 000 cases of plain arithmetic")]
     fn the_run_is_those_frames_whose_taps_all_lie_within_the_recording() {
         let half = (ONE_FRAME / 2) as i64;
         let steps = [0, 1, half - 1, half, half + 1, 2 * half, 3 * half, 7 * half, i64::MAX];

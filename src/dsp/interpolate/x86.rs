@@ -82,8 +82,9 @@ pub mod quad {
     #[target_feature(enable = "sse2")]
     #[inline]
     pub unsafe fn load2(from: *const f32) -> Quad {
-        // SAFETY: the caller says so; `_mm_load_sd` reads 8 bytes at any alignment.
-        _mm_castpd_ps(unsafe { _mm_load_sd(from.cast()) })
+        // SAFETY: the caller says so; `_mm_loadl_epi64` reads 8 bytes at any alignment. (`_mm_load_sd` does so on the
+        // machine, too, but in Rust it reads an `f64`, which has to be aligned.)
+        _mm_castsi128_ps(unsafe { _mm_loadl_epi64(from.cast()) })
     }
 }
 
