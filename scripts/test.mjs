@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { missing as missingForFuzz } from './fuzz.mjs';
 import { root } from './platforms.mjs';
 import { sanitizers } from './sanitizers.mjs';
 import { bunPath, setupOrExit } from './setup.mjs';
@@ -17,6 +18,7 @@ const cargo = (name, words, args, count) => ({
   count,
 });
 const clippy = (...args) => ['clippy', '--all-targets', ...args, '--', '-D', 'warnings'];
+const fuzzReason = missingForFuzz();
 const bin = (name) => join(root, 'node_modules', ...name);
 
 // `words`: what selects a stage on the command line, beside its name's first word. `runs`: the commands of the stage.
@@ -36,6 +38,13 @@ const stages = [
     reason,
     count: countCargo,
   })),
+  {
+    name: 'fuzz',
+    words: 'rust',
+    runs: fuzzReason ? [] : [[process.execPath, 'scripts/fuzz.mjs', '--short']],
+    reason: fuzzReason,
+    count: countNamed,
+  },
   {
     name: 'biome',
     words: 'js lint',
@@ -69,6 +78,12 @@ const stages = [
     count: countBun,
   },
   {
+    name: 'soak',
+    words: 'js',
+    runs: [[process.execPath, 'scripts/soak.mjs', '--short']],
+    count: countNamed,
+  },
+  {
     name: 'package',
     words: 'js',
     runs: [[process.execPath, '--test', '--test-reporter=spec', 'js-tests/package.test.mjs']],
@@ -98,6 +113,12 @@ function countCargo(output) {
     failed: sum(output, /^test result: .*? (\d+) failed/gm),
     notRun: ignored.map(([, name, reason]) => ({ name, reason })),
   };
+}
+
+/** Lines such as `fuzz wav: ok, …`. */
+function countNamed(output) {
+  const lines = (said) => output.match(new RegExp(`^(?:fuzz|soak) \\w+: ${said}`, 'gm'))?.length ?? 0;
+  return { passed: lines('ok'), failed: lines('FAILED'), notRun: [] };
 }
 
 function countNode(output) {
