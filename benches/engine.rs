@@ -15,6 +15,7 @@ use ictus::dsp::envelope::EnvelopeTimes;
 use ictus::dsp::interpolate::Interpolation;
 use ictus::dsp::limiter::LimiterSettings;
 use ictus::engine::event::{Event, Late, encode};
+use ictus::engine::instruments::Installed;
 use ictus::engine::message::Command;
 use ictus::engine::{Engine, EngineConfig, EngineEnds, Sampler, Stealing};
 use ictus::instrument::{Instrument, LoopMode, LoopSettings, Playback, Region, Sample, SampleLoop};
@@ -82,10 +83,10 @@ impl Rig {
         // The first plays; the others are there, each with a recording of its own.
         let [mono, stereo] = recordings;
         let played = if setup.stereo { stereo } else { mono };
-        rig.send(Command::SetInstrument(0, 0, played.clone().instrument(setup.moving)));
+        rig.send(Command::SetInstrument(0, 0, Installed::new(played.clone().instrument(setup.moving))));
         for index in 1..setup.instruments {
             let other = Recording::new(setup.stereo, 4096).instrument(false);
-            rig.send(Command::SetInstrument(index, index, other));
+            rig.send(Command::SetInstrument(index, index, Installed::new(other)));
         }
         for sampler in 0..setup.samplers {
             for channel in 0..16u8 {
@@ -130,7 +131,7 @@ impl Rig {
         let out = vec![0.0; 2 * BLOCK];
         let mut rig = Self { engine, ends, out, voices: setup.voices, notes: setup.voices as u32 };
         rig.send(Command::AddSampler(0, Box::new(Sampler::new(4096, Stealing::Quietest, 1.0))));
-        rig.send(Command::SetInstrument(0, 0, instrument));
+        rig.send(Command::SetInstrument(0, 0, Installed::new(instrument)));
         rig.play(Event::Assign { sampler: 0, channel: 0, instrument: Some(0) }, None);
         for n in 0..setup.voices as u32 {
             let (key, velocity) = ((n % 128) as f32, (n / 128 * 8 + 4) as f32);

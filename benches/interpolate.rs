@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use ictus::dsp::interpolate::{Interpolation, Kernel, ONE_FRAME, Step, Variant};
 use ictus::engine::event::{Event, Late, encode};
+use ictus::engine::instruments::Installed;
 use ictus::engine::message::Command;
 use ictus::engine::{Engine, EngineConfig, EngineEnds, Sampler, Stealing};
 use ictus::instrument::{Instrument, LoopMode, LoopSettings, Playback, Region, Sample, SampleLoop};
@@ -222,7 +223,9 @@ impl Voices {
         let sampler = Sampler::new(VOICES, Stealing::Quietest, 1.0);
         assert!(ends.lane.send(Command::AddSampler(0, Box::new(sampler))).is_ok());
         assert!(
-            ends.lane.send(Command::SetInstrument(0, 0, Arc::new(Instrument::new(vec![region])))).is_ok()
+            ends.lane
+                .send(Command::SetInstrument(0, 0, Installed::new(Arc::new(Instrument::new(vec![region])))))
+                .is_ok()
         );
         let mut events = vec![Event::Assign { sampler: 0, channel: 0, instrument: Some(0) }];
         events.extend((0..VOICES as u32).map(|note| Event::NoteOn {

@@ -14,8 +14,9 @@ use super::port::Port;
 use crate::dsp::envelope::EnvelopeTimes;
 use crate::dsp::interpolate::{Interpolation, Kernel};
 use crate::engine::event::InstrumentIndex;
+use crate::engine::instruments::Installed;
 use crate::engine::message::{Command, Generation};
-use crate::instrument::{Instrument as Model, MAX_REGIONS, Modulation, Region};
+use crate::instrument::{Instrument as Model, MAX_REGIONS, Modulation, Play, Region};
 
 /// What is known of an instrument.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub struct InstrumentInfo {
     pub memory: usize,
     /// Lowest and highest key; `None` without regions.
     pub key_range: Option<(u8, u8)>,
+    /// Keys that choose what others play, and what they are called.
+    pub keyswitches: Vec<(u8, String)>,
     /// What could not be done while loading.
     pub warnings: Vec<String>,
 }
@@ -61,6 +64,7 @@ struct State {
     warnings: Vec<String>,
     installs: Vec<Install>,
     unloaded: bool,
+    play: Play,
 }
 
 /// An instrument.
@@ -89,6 +93,7 @@ impl Instrument {
                 warnings: Vec::new(),
                 installs: Vec::new(),
                 unloaded: false,
+                play: Play::default(),
             }),
             next_turn: AtomicU64::new(0),
         })
@@ -112,6 +117,7 @@ impl Instrument {
             samples: state.model.samples(),
             memory: state.model.bytes(),
             key_range: state.model.key_range(),
+            keyswitches: state.model.play().switches.clone(),
             warnings: state.warnings.clone(),
         }
     }
@@ -158,6 +164,16 @@ impl Instrument {
         Ok(())
     }
 
+    /// Keyswitches, and where controllers stand when it is assigned.
+    ///
+    /// Errors: `Closed`, `Limit`.
+    pub fn set_play(&self, play: Play) -> Result<()> {
+        let mut state = lock(&self.state);
+        state.play = play;
+        let regions = state.model.regions().to_vec();
+        state.publish(regions)
+    }
+
     /// Gives all regions, present and future, this envelope. Notes that sound keep theirs.
     ///
     /// Errors: `Closed`, `Limit`.
@@ -199,7 +215,7 @@ impl Instrument {
         }
         let generation = generation(&engine)?;
         let index = lock(&engine.shared().places).instrument()?;
-        port.post(Command::SetInstrument(index, generation, state.model.clone()));
+        port.post(Command::SetInstrument(index, generation, Installed::new(state.model.clone())));
         let (engine, port) = (Arc::downgrade(engine.shared()), Arc::downgrade(port));
         state.installs.push(Install { engine, port, index, generation });
         Ok(index)
@@ -243,11 +259,14 @@ impl State {
     fn publish(&mut self, regions: Vec<Region>) -> Result<()> {
         self.check()?;
         self.installs.retain(|install| install.engine.upgrade().is_some_and(|engine| !engine.is_closed()));
-        let model = Arc::new(Model::new(regions).with_kernel(self.kernel));
+        let model = Arc::new(Model::new(regions).with_kernel(self.kernel).with_play(self.play.clone()));
         for install in &mut self.installs {
             let Some(engine) = install.engine.upgrade() else { continue };
             let generation = generation(&Engine::of(engine.clone()))?;
-            install.post(&engine, Command::SetInstrument(install.index, generation, model.clone()));
+            install.post(
+                &engine,
+                Command::SetInstrument(install.index, generation, Installed::new(model.clone())),
+            );
             install.generation = generation;
         }
         self.model = model;

@@ -86,6 +86,18 @@ impl Default for EnvelopeTimes {
     }
 }
 
+impl EnvelopeTimes {
+    /// The same, when `decay_s` is meant to be from full level to zero, of which only the way to the sustain level is
+    /// gone. Source: ARIA `ampeg_decay_zero`, which is how SFZ means its decays.
+    pub fn decaying_to_zero(self) -> Self {
+        let Curve(shape) = self.decay_curve;
+        let way = 1.0 - self.sustain.clamp(0.0, 1.0);
+        // p(x) = way, solved for x; the part of the curve up to there is a curve of its own, of shape s·x.
+        let x = if shape == 0.0 { way } else { (way * shape.exp_m1()).ln_1p() / shape };
+        Self { decay_s: self.decay_s * x, decay_curve: Curve::shape(shape * x), ..self }
+    }
+}
+
 /// The same in frames of one engine: what a voice runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Shape {
@@ -383,6 +395,32 @@ mod tests {
     fn exponential(from: f64, to: f64, x: f64) -> f64 {
         let k = (1.0001f64 / 0.0001).ln();
         to + (from - to) * (1.0001 * (-k * x).exp() - 0.0001)
+    }
+
+    #[test]
+    fn a_decay_to_zero_goes_as_far_as_the_sustain_level_on_the_same_curve() {
+        for shape in [0.0, -10.3616, -3.0, 4.0] {
+            let curve = Curve::shape(shape);
+            let whole = EnvelopeTimes { decay_s: 1.0, sustain: 0.0, decay_curve: curve, ..times() };
+            let part = EnvelopeTimes { sustain: 0.25, ..whole }.decaying_to_zero();
+            let mut whole =
+                Envelope::start(&EnvelopeTimes { delay_s: 0.0, attack_s: 0.0, hold_s: 0.0, ..whole }, 48_000);
+            let mut short =
+                Envelope::start(&EnvelopeTimes { delay_s: 0.0, attack_s: 0.0, hold_s: 0.0, ..part }, 48_000);
+            for _ in 0..48_000 {
+                let expected = whole.level().max(0.25);
+                // A stage ends on a whole frame: half of one, times the slope, at most 20 / 48 000 a frame.
+                assert!(
+                    (short.level() - expected).abs() < 3e-4,
+                    "shape {shape}: {} {expected}",
+                    short.level()
+                );
+                whole.advance(1);
+                short.advance(1);
+            }
+        }
+        let unchanged = EnvelopeTimes { decay_s: 1.0, sustain: 0.0, ..times() };
+        assert!((unchanged.decaying_to_zero().decay_s - 1.0).abs() < 1e-12);
     }
 
     #[test]

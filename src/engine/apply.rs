@@ -2,25 +2,24 @@
 
 use super::channel::Controlled;
 use super::counters::EngineCounters;
-use super::event::{Event, Late, NoteId, NoteParam, SamplerIndex};
-use super::message::{Fact, Generation, Outgoing};
+use super::event::{CHANNELS, Event, Late, NoteId, NoteParam, SamplerIndex};
+use super::message::{Fact, Outgoing};
 use super::voice::{Start, Voice};
 use super::voices::{Room, Turn};
-use super::{Engine, EngineState, FACTS, MAX_LAYERS, RAMP_S};
-use crate::instrument::Instrument;
+use super::{Engine, EngineState, FACTS, RAMP_S};
 use crate::rt::collector::Outbox;
 use crate::units::Frames;
 
 /// A note that is to start.
 #[derive(Clone, Copy)]
-struct NoteStart {
-    sampler: SamplerIndex,
-    channel: u8,
-    note: NoteId,
-    key: f32,
-    velocity: f32,
-    skipped: Frames,
-    delayed: Frames,
+pub(super) struct NoteStart {
+    pub(super) sampler: SamplerIndex,
+    pub(super) channel: u8,
+    pub(super) note: NoteId,
+    pub(super) key: f32,
+    pub(super) velocity: f32,
+    pub(super) skipped: Frames,
+    pub(super) delayed: Frames,
 }
 
 impl Engine {
@@ -65,7 +64,9 @@ impl Engine {
             Event::Control { sampler, channel, controller, value } => {
                 self.control(sampler, channel, controller, value);
             }
+            Event::Layer { sampler, channel, waiting } => self.start_waiting(sampler, channel, waiting),
             Event::NoteOff { sampler, channel, key } => {
+                self.key_released(sampler, channel, key);
                 let Self { samplers, voices, instruments, .. } = self;
                 if let Some(Some(state)) = samplers.get(usize::from(sampler)) {
                     voices.let_go_key(instruments, state, (sampler, channel, key), late_by);
@@ -87,12 +88,22 @@ impl Engine {
             }
             Event::Program { sampler, channel, program, bank } => {
                 if let Some(Some(target)) = self.samplers.get_mut(usize::from(sampler)) {
-                    target.select_program(channel, program, bank);
+                    let found = target.select_program(channel, program, bank);
+                    let index = target.instrument_on(channel).filter(|_| found);
+                    if let Some((_, instrument)) = index.and_then(|index| self.instruments.current(index)) {
+                        target.preset(channel, instrument.play(), now, self.glides);
+                    }
                 }
             }
             Event::AllNotesOff { sampler, channel } => {
                 let Self { samplers, voices, instruments, .. } = self;
-                if let Some(Some(state)) = samplers.get(usize::from(sampler)) {
+                if let Some(Some(state)) = samplers.get_mut(usize::from(sampler)) {
+                    let channels = channel.map_or(0..CHANNELS as u8, |channel| channel..channel + 1);
+                    for player in channels {
+                        if let Some(player) = state.player(player) {
+                            player.let_go();
+                        }
+                    }
                     voices.let_go_all(instruments, state, |voice| {
                         voice.sampler == sampler
                             && channel.is_none_or(|channel| state.hears(voice.channel, channel))
@@ -111,6 +122,11 @@ impl Engine {
             Event::Assign { sampler, channel, instrument } => {
                 if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
                     sampler.assign(channel, instrument);
+                    if let Some((_, instrument)) =
+                        instrument.and_then(|index| self.instruments.current(index))
+                    {
+                        sampler.preset(channel, instrument.play(), now, self.glides);
+                    }
                 }
             }
             Event::SamplerGain { sampler, gain } => {
@@ -165,6 +181,7 @@ impl Engine {
             return;
         }
         let ago = self.frame.saturating_sub(due);
+        self.note_released(sampler, note);
         let Self { samplers, voices, instruments, .. } = self;
         if let Some(Some(state)) = samplers.get(usize::from(sampler)) {
             voices.let_go_note(instruments, state, (sampler, note), ago);
@@ -175,8 +192,20 @@ impl Engine {
     fn control(&mut self, sampler: SamplerIndex, channel: u8, controller: u8, value: f32) {
         let now = self.frame;
         let Some(Some(state)) = self.samplers.get_mut(usize::from(sampler)) else { return };
-        match state.control(channel, controller, value, now, self.glides) {
-            Controlled::Nothing | Controlled::Sound | Controlled::Zone(_) => {}
+        let before = state.heard(channel).map_or(0.0, |heard| heard.own.controller(controller));
+        let controlled = state.control(channel, controller, value, now, self.glides);
+        let Some(Some(state)) = self.samplers.get(usize::from(sampler)) else { return };
+        match controlled {
+            Controlled::Nothing | Controlled::Zone(_) => {}
+            // A region may have a pedal of its own.
+            Controlled::Sound if value < 64.0 && before >= 64.0 => {
+                let instrument =
+                    state.instrument_on(channel).and_then(|index| self.instruments.current(index));
+                if instrument.is_some_and(|(_, instrument)| instrument.is_pedal(controller)) {
+                    self.voices.release_pedals(&self.instruments, state, sampler, channel);
+                }
+            }
+            Controlled::Sound => {}
             Controlled::SostenutoDown => self.voices.hold_sostenuto(sampler, state, channel),
             Controlled::PedalUp | Controlled::Reset => {
                 self.voices.release_pedals(&self.instruments, state, sampler, channel);
@@ -188,61 +217,13 @@ impl Engine {
                 self.apply(now, Event::AllNotesOff { sampler, channel: Some(channel) });
             }
         }
+        if matches!(controlled, Controlled::PedalUp | Controlled::Reset) {
+            self.pedal_released(sampler, channel);
+        }
+        self.controller_moved((sampler, channel), controller, [before, value]);
     }
 
-    fn start_note(&mut self, start: NoteStart) {
-        let NoteStart { sampler, channel, note, key, velocity, skipped, delayed } = start;
-        let Some(Some(state)) = self.samplers.get_mut(usize::from(sampler)) else {
-            return self.tell(Fact::NoteEnded(sampler, note));
-        };
-        let velocity = state.curved(velocity);
-        let last_key = state.last_key(channel);
-        let glide = state.portamento(channel, key).map(|(from, time_s)| ((from - key) * 100.0, time_s));
-        let mut layers = [0u32; MAX_LAYERS];
-        let (mut count, mut generation, mut kernel) = (0, 0, self.kernel);
-        if let Some((version, instrument)) = self.instrument_on(sampler, channel) {
-            generation = version;
-            kernel = instrument.kernel().unwrap_or(kernel);
-            for (place, region) in layers.iter_mut().zip(instrument.matching(key, velocity)) {
-                *place = region;
-                count += 1;
-            }
-        }
-        let kernel = self.easing.kernel(kernel);
-        if count == 0 {
-            self.counters.silent_notes.add(1);
-        }
-        let mut started = false;
-        for region in layers.into_iter().take(count) {
-            started |= self.start_voice(Start {
-                sampler,
-                channel,
-                note,
-                key,
-                velocity,
-                generation,
-                region,
-                kernel,
-                skipped,
-                delayed,
-                last_key,
-                glide,
-                sample_rate: self.config.sample_rate,
-            });
-        }
-        if !started {
-            self.tell(Fact::NoteEnded(sampler, note));
-        }
-    }
-
-    /// What new notes of a channel play.
-    fn instrument_on(&self, sampler: SamplerIndex, channel: u8) -> Option<(Generation, &Instrument)> {
-        let sampler =
-            self.samplers.get(usize::from(sampler))?.as_ref().filter(|sampler| !sampler.is_closing())?;
-        self.instruments.current(sampler.instrument_on(channel)?)
-    }
-
-    fn start_voice(&mut self, start: Start) -> bool {
+    pub(super) fn start_voice(&mut self, start: Start) -> bool {
         let Some(Some(sampler)) = self.samplers.get_mut(usize::from(start.sampler)) else { return false };
         let version = self.instruments.version(start.generation);
         let Some(region) = version.and_then(|instrument| instrument.region(start.region)) else {
@@ -250,9 +231,12 @@ impl Engine {
         };
         // First of all: a voice that is choked makes room.
         if region.group != 0 {
-            self.voices.choke((start.sampler, start.note), region.group);
+            self.voices.choke(&self.instruments, (start.sampler, start.note), region.group);
         }
-        self.voices.keep_within(&start, region, sampler);
+        if region.end_frame == Some(0) {
+            return false; // SFZ `end=-1`: it ends others, and is itself not heard
+        }
+        self.voices.keep_within(&self.instruments, &start, region, sampler);
         match self.voices.make_room(&start, sampler, self.frame, &mut self.outbox) {
             Room::Free => {}
             Room::Stolen => self.counters.voices_stolen.add(1),
@@ -295,7 +279,7 @@ impl Engine {
         }
     }
 
-    fn tell(&mut self, fact: Fact) {
+    pub(super) fn tell(&mut self, fact: Fact) {
         if !self.outbox.tell(Outgoing::Fact(fact)) {
             self.counters.facts_lost.add(1);
         }

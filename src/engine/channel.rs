@@ -117,6 +117,8 @@ pub struct Channel {
     data: [f32; 2],
     /// Bank as selected, 14 bits: takes effect with the next program change.
     bank: u16,
+    /// Program as selected last.
+    program: u8,
     /// Key of the last note that started, for portamento.
     last_key: Option<f32>,
     /// CC 84: the next note glides from here.
@@ -126,7 +128,7 @@ pub struct Channel {
 }
 
 /// Values of a channel that nobody has touched, 0..=127.
-fn neutral(controller: u8) -> f32 {
+pub fn neutral(controller: u8) -> f32 {
     match controller {
         cc::VOLUME | cc::EXPRESSION => 127.0,
         cc::PAN | cc::RESONANCE..=cc::DECAY | 76..=78 => 64.0,
@@ -157,6 +159,7 @@ impl Default for Channel {
             registered: Registered::Nothing,
             data: [0.0; 2],
             bank: 0,
+            program: 0,
             last_key: None,
             portamento_from: None,
             still_from: 0,
@@ -212,6 +215,21 @@ impl Channel {
     /// Whether a pedal is down (CC 64 to 69: 64 and above).
     pub fn pedal(&self, number: u8) -> bool {
         self.controller(number) >= 64.0
+    }
+
+    /// Program as last selected, 0..=127.
+    pub fn program(&self) -> u8 {
+        self.program
+    }
+
+    /// A program change came, whether or not there is such a program.
+    pub fn set_program(&mut self, program: u8) {
+        self.program = program;
+    }
+
+    /// Tuning without pitch bend, cents.
+    pub fn tuning_at(&self, frame: Frames) -> f32 {
+        self.tuning_cents.at(frame)
     }
 
     /// Bank as last selected.
@@ -427,6 +445,11 @@ impl Heard<'_> {
     /// Pitch bend, −1..=1.
     pub fn bend_at(&self, frame: Frames) -> f32 {
         self.own.bend_at(frame)
+    }
+
+    /// Tuning of both together, without bends, cents.
+    pub fn tuning_at(&self, frame: Frames) -> f32 {
+        self.own.tuning_at(frame) + self.master.map_or(0.0, |master| master.tuning_at(frame))
     }
 
     /// Volume, expression and pan of both together, left and right.

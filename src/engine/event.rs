@@ -3,6 +3,7 @@
 //! An [`Event`] is `Copy` and owns nothing, so that dropping one on the audio thread frees nothing (RT-3). Records come
 //! from memory that JavaScript writes: every number is checked here, and what makes no sense is refused, never obeyed.
 
+use super::trigger::Waiting;
 use crate::rt::lane::Record;
 use crate::units::{Frames, seconds_to_frames};
 
@@ -148,6 +149,8 @@ pub enum Event {
     /// One note is let go; one that has not started yet never will. `timed`: its own duration is over, so a note that
     /// started late is let go as much later.
     Release { sampler: SamplerIndex, note: NoteId, timed: bool },
+    /// A region of a note, or of none, whose delay has passed. Only the engine makes these.
+    Layer { sampler: SamplerIndex, channel: u8, waiting: Waiting },
     /// One note is turned: to `value`, reached `over` seconds later.
     Turn { sampler: SamplerIndex, note: NoteId, param: NoteParam, value: f32, over_s: f32 },
     /// One scheduled note, or all of the sampler, are forgotten if they have not started; what sounds goes on.
@@ -196,6 +199,7 @@ impl Event {
             | Event::PolyPressure { sampler, .. }
             | Event::Program { sampler, .. }
             | Event::Cancel { sampler, .. }
+            | Event::Layer { sampler, .. }
             | Event::Turn { sampler, .. }
             | Event::Control { sampler, .. }
             | Event::AllNotesOff { sampler, .. }
@@ -278,6 +282,8 @@ pub fn encode(event: Event, seconds: Option<f64>) -> Record {
         Event::Release { sampler, note, timed } => {
             row(op::RELEASE, sampler, 0.0, note, f64::from(u8::from(timed)), 0.0)
         }
+        // Never sent: as a record it is one that no reader takes.
+        Event::Layer { sampler, .. } => row(0, sampler, 0.0, 0, 0.0, 0.0),
         Event::Cancel { sampler, note } => row(op::CANCEL, sampler, 0.0, note.unwrap_or(0), 0.0, 0.0),
         Event::Turn { sampler, note, param, value, over_s } => {
             let mut record = row(op::TURN, sampler, 0.0, note, f64::from(param as u8), value.into());

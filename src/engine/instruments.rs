@@ -16,8 +16,24 @@ pub const MAX_INSTRUMENTS: usize = 1024;
 /// Versions of them: one current for each, and as many that still ring.
 pub const MAX_GENERATIONS: usize = 2 * MAX_INSTRUMENTS;
 
-struct Version {
+/// A version of an instrument, with what one engine counts for it.
+pub struct Installed {
     instrument: Arc<Instrument>,
+    /// For each region that takes turns, how many notes have come in its round. Of the engine, not of the instrument:
+    /// two engines that share one play the same.
+    turns: Box<[u8]>,
+}
+
+impl Installed {
+    /// Ready for an engine. Thread: any but the audio thread.
+    pub fn new(instrument: Arc<Instrument>) -> Self {
+        let turns = if instrument.has_sequences() { instrument.regions().len() } else { 0 };
+        Self { instrument, turns: vec![0; turns].into() }
+    }
+}
+
+struct Version {
+    installed: Installed,
     voices: u32,
     retired: bool,
 }
@@ -30,6 +46,7 @@ pub struct Instruments {
 }
 
 impl Instruments {
+    /// Room for all, and nothing in it.
     pub fn new() -> Self {
         Self {
             current: vec![None; MAX_INSTRUMENTS],
@@ -48,13 +65,13 @@ impl Instruments {
         &mut self,
         index: InstrumentIndex,
         generation: Generation,
-        instrument: Arc<Instrument>,
-    ) -> Result<(), Arc<Instrument>> {
+        installed: Installed,
+    ) -> Result<(), Installed> {
         let free = self.versions.get_mut(usize::from(generation)).filter(|place| place.is_none());
         let (Some(place), Some(current)) = (free, self.current.get_mut(usize::from(index))) else {
-            return Err(instrument);
+            return Err(installed);
         };
-        *place = Some(Version { instrument, voices: 0, retired: false });
+        *place = Some(Version { installed, voices: 0, retired: false });
         if let Some(old) = current.replace(generation) {
             self.retire(old);
         }
@@ -74,9 +91,20 @@ impl Instruments {
         Some((generation, self.version(generation)?))
     }
 
+    /// The same, with the turns that its regions take.
+    pub fn current_and_turns(
+        &mut self,
+        index: InstrumentIndex,
+    ) -> Option<(Generation, &Instrument, &mut [u8])> {
+        let generation = (*self.current.get(usize::from(index))?)?;
+        let Installed { instrument, turns } =
+            &mut self.versions.get_mut(usize::from(generation))?.as_mut()?.installed;
+        Some((generation, instrument, turns))
+    }
+
     /// A version that a voice plays.
     pub fn version(&self, generation: Generation) -> Option<&Instrument> {
-        self.versions.get(usize::from(generation))?.as_ref().map(|version| &*version.instrument)
+        self.versions.get(usize::from(generation))?.as_ref().map(|version| &*version.installed.instrument)
     }
 
     /// One more voice plays it.
@@ -107,7 +135,7 @@ impl Instruments {
             }
             if let Some(version) = place.take() {
                 // There is room, so nothing comes back to be dropped here.
-                let _ = outbox.discard(Outgoing::Instrument(generation, version.instrument));
+                let _ = outbox.discard(Outgoing::Instrument(generation, version.installed));
                 self.retired -= 1;
             }
         }

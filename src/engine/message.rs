@@ -1,12 +1,10 @@
 //! What comes in with an owner, and what goes out: the engine never makes or frees any of it (RT-1, RT-3).
 
-use std::sync::Arc;
-
 use super::event::{InstrumentIndex, NoteId, SamplerIndex};
+use super::instruments::Installed;
 use super::programs::Programs;
 use super::sampler::Sampler;
 use crate::dsp::interpolate::Kernel;
-use crate::instrument::Instrument;
 use crate::rt::lane::LaneReceiver;
 use crate::rt::source::Source;
 
@@ -30,7 +28,7 @@ pub enum Command {
     /// What a sampler's program changes select from now on. Comes back with what they selected before.
     SetPrograms(SamplerIndex, Box<Programs>),
     /// A version of an instrument for a free place; new notes play it, voices of older versions end on those.
-    SetInstrument(InstrumentIndex, Generation, Arc<Instrument>),
+    SetInstrument(InstrumentIndex, Generation, Installed),
     /// New notes find nothing under this number; what sounds ends by itself.
     RemoveInstrument(InstrumentIndex),
     /// The same for an instrument that no channel plays and none is going to: garbage.
@@ -46,7 +44,7 @@ pub enum Outgoing {
     /// Removed and silent: the place is free again.
     Sampler(SamplerIndex, Box<Sampler>),
     /// No voice plays it any more: the place is free again.
-    Instrument(Generation, Arc<Instrument>),
+    Instrument(Generation, Installed),
     /// Could not be taken in: its place was not free, which the control side's bookkeeping rules out.
     Refused(Command),
     /// Something to tell.

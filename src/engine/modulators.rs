@@ -5,19 +5,25 @@
 
 use super::channel::Heard;
 use super::note::Note;
+use super::onset::Onset;
 use crate::dsp::envelope::Envelope;
 use crate::dsp::fast::{db_to_gain, sin_turns};
-use crate::dsp::lfo::{Lfo, Sync};
+use crate::dsp::lfo::{Lfo, LfoSettings, Sync};
 use crate::instrument::{MAX_ENVELOPES, MAX_FILTERS, MAX_LFOS, Modulation, Source, Target};
 use crate::units::Frames;
 
 /// What all routes of a region add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sums {
     /// On top of key, bend and detune.
     pub cents: f32,
     gain_db: f32,
+    /// Linear: what is multiplied, and what is added to 1.
+    factor: f32,
+    depth: f32,
     pan: f32,
+    /// On top of the region's.
+    pub width: f32,
     /// On top of each filter's own.
     pub cutoff_cents: [f32; MAX_FILTERS],
     /// On top of each filter's own.
@@ -27,16 +33,34 @@ pub struct Sums {
     lfo_cents: [f32; MAX_LFOS],
 }
 
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            cents: 0.0,
+            gain_db: 0.0,
+            factor: 1.0,
+            depth: 0.0,
+            pan: 0.0,
+            width: 0.0,
+            cutoff_cents: [0.0; MAX_FILTERS],
+            resonance_db: [0.0; MAX_FILTERS],
+            filter_gain_db: [0.0; MAX_FILTERS],
+            lfo_cents: [0.0; MAX_LFOS],
+        }
+    }
+}
+
 impl Sums {
     /// Gain and pan together, left and right; exactly 1 where nothing moves them.
     pub fn sides(&self) -> [f32; 2] {
+        let linear = self.factor * (1.0 + self.depth);
         if self.gain_db == 0.0 && self.pan == 0.0 {
-            return [1.0; 2];
+            return [linear; 2];
         }
-        let gain = db_to_gain(f64::from(self.gain_db.clamp(-200.0, 60.0)));
+        let gain = db_to_gain(f64::from(self.gain_db.clamp(-200.0, 60.0))) * f64::from(linear);
         // Equal power, balanced: `pan::stereo` without a call into the maths library.
         let turn = (f64::from(self.pan.clamp(-1.0, 1.0)) + 1.0) / 8.0;
-        let side = |turn: f64| (sin_turns(turn) * std::f64::consts::SQRT_2 * gain).max(0.0) as f32;
+        let side = |turn: f64| (sin_turns(turn) * std::f64::consts::SQRT_2 * gain) as f32;
         [side(0.25 - turn), side(turn)]
     }
 }
@@ -71,16 +95,23 @@ impl Modulators {
         seed: u32,
         now: Frames,
         sample_rate: u32,
+        onset: &Onset,
     ) -> Self {
         let mut envelopes = [None; MAX_ENVELOPES];
-        for (running, times) in envelopes.iter_mut().zip(&modulation.envelopes) {
-            *running = Some(Envelope::modulating(times, sample_rate));
+        for ((number, running), times) in envelopes.iter_mut().enumerate().zip(&modulation.envelopes) {
+            *running = Some(Envelope::modulating(&onset.envelope(number, times), sample_rate));
         }
         let mut lfos = [None; MAX_LFOS];
-        for ((number, running), settings) in (0u32..).zip(&mut lfos).zip(&modulation.lfos) {
+        let lfos_and_onsets = (0u32..).zip(&mut lfos).zip(&modulation.lfos).zip(onset.lfos);
+        for (((number, running), settings), [delay, fade]) in lfos_and_onsets {
+            let settings = LfoSettings {
+                delay_s: (settings.delay_s + delay).max(0.0),
+                fade_s: (settings.fade_s + fade).max(0.0),
+                ..*settings
+            };
             // One that runs free is the same for all notes.
             let seed = if settings.sync == Sync::Free { number } else { seed.wrapping_add(number) };
-            *running = Some(Lfo::start(settings, sample_rate, now, seed));
+            *running = Some(Lfo::start(&settings, sample_rate, now, seed));
         }
         // The upper 24 bits of a scrambled seed: all that an f32 can hold.
         let random = (scramble(seed) >> 8) as f32 / (1 << 24) as f32;
@@ -147,6 +178,12 @@ impl Modulators {
             let amount =
                 route.shape.at(from, from_bipolar) * route.via_shape.at(via, via_bipolar) * route.depth;
             let place = match route.to {
+                Target::Amplitude => {
+                    sums.factor *= amount;
+                    None
+                }
+                Target::AmplitudeSum => Some(&mut sums.depth),
+                Target::Width => Some(&mut sums.width),
                 Target::Pitch => Some(&mut sums.cents),
                 Target::Gain => Some(&mut sums.gain_db),
                 Target::Pan => Some(&mut sums.pan),
@@ -201,7 +238,7 @@ fn rate_ratio(cents: f32) -> f32 {
 }
 
 /// A number that looks random for each seed (the finaliser of MurmurHash3, which is in the public domain).
-fn scramble(mut bits: u32) -> u32 {
+pub fn scramble(mut bits: u32) -> u32 {
     bits ^= bits >> 16;
     bits = bits.wrapping_mul(0x85eb_ca6b);
     bits ^= bits >> 13;

@@ -53,7 +53,11 @@ impl Span {
     /// What a region plays.
     pub fn of(region: &Region) -> Self {
         let end = region.end_frame.unwrap_or(u32::MAX).min(region.sample.frames());
-        Self { begin_frames: region.offset_frames, end_frames: f64::from(end), reverse: false }
+        Self {
+            begin_frames: region.offset_frames,
+            end_frames: f64::from(end),
+            reverse: region.manner.reverse,
+        }
     }
 
     /// A part of it: 0 is its beginning, 1 its end.

@@ -4,12 +4,17 @@
 
 use super::RAMP_S;
 use super::bus::{self, Bus, SILENT};
-use super::channel::{BEND_RANGE_CENTS, Channel, Controlled, Glides, Heard, MEMBER_BEND_RANGE_CENTS};
+use super::channel::{
+    BEND_RANGE_CENTS, Channel, Controlled, Glides, Heard, MEMBER_BEND_RANGE_CENTS, neutral,
+};
 use super::event::{CHANNELS, InstrumentIndex};
+use super::modulators::scramble;
+use super::player::Player;
 use super::programs::Programs;
 use super::zones::Zones;
 use crate::dsp::pan;
 use crate::dsp::ramp::Ramp;
+use crate::instrument::Play;
 use crate::units::Frames;
 
 /// Whom a new voice may displace when all are taken.
@@ -41,6 +46,12 @@ enum Life {
 pub struct Sampler {
     channels: [Channel; CHANNELS],
     zones: Zones,
+    /// What each channel's player has done.
+    players: [Player; CHANNELS],
+    /// Bits of the controllers that stand where an instrument wanted them, of each channel.
+    preset: [u128; CHANNELS],
+    /// Random numbers drawn so far.
+    drawn: u32,
     /// A bit for each channel that was moved.
     touched: u16,
     programs: Programs,
@@ -71,6 +82,9 @@ impl Sampler {
         Self {
             channels: std::array::from_fn(|_| Channel::default()),
             zones: Zones::default(),
+            players: std::array::from_fn(|_| Player::default()),
+            preset: [0; CHANNELS],
+            drawn: 0,
             touched: 0,
             programs: Programs::default(),
             gain,
@@ -120,6 +134,39 @@ impl Sampler {
         (127.0 * (velocity / 127.0).powf(self.velocity_curve)).max(1.0)
     }
 
+    /// What a channel's player has done.
+    pub fn player(&mut self, channel: u8) -> Option<&mut Player> {
+        self.players.get_mut(usize::from(channel))
+    }
+
+    /// The next random number, 0..1: the same whenever the same is played.
+    pub fn draw(&mut self) -> f32 {
+        self.drawn = self.drawn.wrapping_add(1);
+        // The upper 24 bits: all that an f32 can hold.
+        (scramble(self.drawn) >> 8) as f32 / (1 << 24) as f32
+    }
+
+    /// A channel has another instrument: what the one before had set of its controllers goes back, and they stand where
+    /// this one wants them at first. What a player has moved since stays.
+    pub fn preset(&mut self, channel: u8, play: &Play, now: Frames, glides: Glides) {
+        let mut set = self.preset.get_mut(usize::from(channel)).map_or(0, std::mem::take);
+        while let Some(controller) = u8::try_from(set.trailing_zeros()).ok().filter(|number| *number < 128) {
+            set &= set - 1;
+            self.control(channel, controller, neutral(controller), now, glides);
+        }
+        let mut set = 0;
+        for (controller, value) in &play.controllers {
+            self.control(channel, *controller, *value, now, glides);
+            set |= 1u128.checked_shl((*controller).into()).unwrap_or(0);
+        }
+        if let Some(place) = self.preset.get_mut(usize::from(channel)) {
+            *place = set;
+        }
+        if let Some(player) = self.player(channel) {
+            player.forget_switch();
+        }
+    }
+
     /// Key of a channel's latest note.
     pub fn last_key(&self, channel: u8) -> Option<f32> {
         self.channels.get(usize::from(channel))?.last_key()
@@ -161,6 +208,7 @@ impl Sampler {
     pub fn select_program(&mut self, channel: u8, program: u8, bank: Option<u16>) -> bool {
         let Some(state) = self.channels.get_mut(usize::from(channel)) else { return false };
         let bank = bank.unwrap_or(state.bank());
+        state.set_program(program);
         let found = self.programs.find(bank, program);
         if let Some(instrument) = found {
             state.instrument = Some(instrument);
@@ -238,6 +286,9 @@ impl Sampler {
         glides: Glides,
     ) -> Controlled {
         self.touch(channel);
+        if let Some(preset) = self.preset.get_mut(usize::from(channel)) {
+            *preset &= !1u128.checked_shl(controller.into()).unwrap_or(0);
+        }
         let glides = self.glides(channel, glides);
         let Some(state) = self.channels.get_mut(usize::from(channel)) else { return Controlled::Nothing };
         match state.control(controller, value, now, glides) {

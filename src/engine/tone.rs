@@ -50,6 +50,8 @@ pub struct Tone {
     pub states: [[State; 2]; FILTERS],
     /// Brightness that the soft pedal took, of 127.
     soft: f32,
+    /// Controllers 71 and 74 mean nothing of their own.
+    plain: bool,
     sample_rate: f32,
     /// Frames of the segment at hand.
     length: u32,
@@ -67,7 +69,8 @@ pub struct Line {
 impl Tone {
     /// The filters of a voice that starts.
     pub fn start(region: &Region, key: f32, velocity: f32, soft: bool, sample_rate: u32) -> Self {
-        let mut tone = Self { sample_rate: sample_rate as f32, ..Self::default() };
+        let plain = region.manner.plain_controllers;
+        let mut tone = Self { plain, sample_rate: sample_rate as f32, ..Self::default() };
         if soft {
             tone.soft = SOFT_BRIGHTNESS;
         }
@@ -111,7 +114,7 @@ impl Tone {
         let low = self.count == 0
             && (note.filter(NoteFilterKind::Low).cutoff.is_some()
                 || self.soft > 0.0
-                || !neutral(heard.controller_at(cc::BRIGHTNESS, Frames::MAX))
+                || !(self.plain || neutral(heard.controller_at(cc::BRIGHTNESS, Frames::MAX)))
                 || !neutral(note.brightness_at(Frames::MAX)));
         let (high, band) = (asked(NoteFilterKind::High), asked(NoteFilterKind::Band));
         if !(low || high || band) {
@@ -160,10 +163,10 @@ impl Tone {
         }
         if at == 0 && !matches!(filter.part, Part::Note(NoteFilterKind::High | NoteFilterKind::Band)) {
             let offset = |value: f32| (value - 64.0) / 64.0;
-            let brightness =
-                heard.controller_at(cc::BRIGHTNESS, frame) + note.brightness_at(frame) - 64.0 - self.soft;
+            let of_channel = |number| if self.plain { 64.0 } else { heard.controller_at(number, frame) };
+            let brightness = of_channel(cc::BRIGHTNESS) + note.brightness_at(frame) - 64.0 - self.soft;
             octaves += offset(brightness) * BRIGHTNESS_OCTAVES;
-            settings.resonance_db += offset(heard.controller_at(cc::RESONANCE, frame)) * RESONANCE_DB;
+            settings.resonance_db += offset(of_channel(cc::RESONANCE)) * RESONANCE_DB;
         }
         let hz = exp2(f64::from(octaves.clamp(-10.0, 20.0))) as f32;
         Some(settings.character().at(hz, self.sample_rate))

@@ -15,13 +15,14 @@ use super::event::{NoteId, NoteParam, SamplerIndex};
 use super::message::Generation;
 use super::modulators::{Modulators, Moment, Sums};
 use super::note::Note;
+use super::onset::Onset;
 use super::playhead::{Playhead, Span};
 use super::tone::Tone;
 use crate::dsp::envelope::Envelope;
 use crate::dsp::fast::cents_to_ratio;
 use crate::dsp::interpolate::Kernel;
 use crate::dsp::pan;
-use crate::instrument::{Playback, Region};
+use crate::instrument::{Manner, Off, Playback, Region};
 use crate::units::Frames;
 
 /// Longest stretch in which gain runs straight and pitch stands still while something glides or swings: 0.67 ms at
@@ -60,6 +61,8 @@ pub struct Start {
     pub glide: Option<(f32, f32)>,
     /// What of the engine it needs to know, Hz.
     pub sample_rate: u32,
+    /// What is decided as it starts.
+    pub onset: Onset,
 }
 
 /// A fade to zero in a straight line.
@@ -121,6 +124,7 @@ pub struct Voice {
     /// Speed without bend or anything else that moves, frames per frame.
     ratio: f64,
     one_shot: bool,
+    manner: Manner,
     /// Groups: its region's, and the one that ends it; 0 for none.
     pub group: u32,
     choked_by: u32,
@@ -151,6 +155,8 @@ pub struct Voice {
     released: bool,
     /// It started in the middle of its sound: its first segment rises from nothing.
     comes_in: bool,
+    /// By another group.
+    turned_off: bool,
     /// An event has changed what the segment was planned for.
     stale: bool,
     ended: bool,
@@ -172,6 +178,7 @@ impl Voice {
             playhead: Playhead::start(region, Span::of(region)),
             ratio: 1.0,
             one_shot: matches!(region.playback, Playback::OneShot),
+            manner: region.manner,
             group: region.group,
             choked_by: region.choked_by,
             sustained: false,
@@ -184,6 +191,7 @@ impl Voice {
                 start.note ^ start.region.rotate_left(16),
                 now,
                 start.sample_rate,
+                &start.onset,
             ),
             tone: Tone::default(),
             level: [0.0; 2],
@@ -198,6 +206,7 @@ impl Voice {
             let_go: None,
             released: false,
             comes_in: false,
+            turned_off: false,
             stale: false,
             ended: false,
             counted: true,
@@ -206,7 +215,7 @@ impl Voice {
 
     /// Computes what its start decides, with everything that was asked of its note on this frame.
     fn begin(&mut self, region: &Region, now: Frames, heard: Heard) {
-        let Start { key, velocity, skipped, last_key, glide, sample_rate, .. } = self.start;
+        let Start { key, velocity, skipped, last_key, glide, sample_rate, onset, .. } = self.start;
         let sample = &region.sample;
         self.begun = true;
         let cents = (f64::from(key) - region.root_key) * 100.0 + region.tune_cents;
@@ -214,24 +223,41 @@ impl Voice {
             cents_to_ratio(cents) * f64::from(self.own.speed).abs() * f64::from(sample.sample_rate())
                 / f64::from(sample_rate);
         let [begin, end] = self.own.span.map(f64::from);
-        let mut span = Span::of(region).part(begin, end);
+        let mut whole = Span::of(region);
+        let longest = (whole.end_frames - whole.begin_frames).max(0.0);
+        whole.begin_frames += f64::from(onset.offset).clamp(-whole.begin_frames, longest);
+        let mut span = whole.part(begin, end);
         if self.own.speed < 0.0 {
             span = span.reversed();
         }
         self.playhead = Playhead::start(region, span);
-        let soft = heard.pedal(cc::SOFT);
-        let gain =
-            region.gain * region.velocity.gain(f64::from(velocity)) * if soft { SOFT_GAIN } else { 1.0 };
+        let plain = region.manner.plain_controllers;
+        let soft = heard.pedal(cc::SOFT) && !plain;
+        let mut velocities = f64::from(onset.velocity_track);
+        if velocities != 0.0 {
+            velocities = (region.velocity.track + velocities).clamp(-1.0, 1.0);
+        } else {
+            velocities = region.velocity.track;
+        }
+        let gain = region.gain
+            * f64::from(onset.gain)
+            * region.velocity.gain_tracking(f64::from(velocity), velocities)
+            * if soft { SOFT_GAIN } else { 1.0 };
         let pan = if sample.channels() == 1 { pan::mono(region.pan) } else { pan::stereo(region.pan) };
         self.level = pan.map(|side| (f64::from(side) * gain) as f32);
         let own_glide = |time_s: f32| last_key.map(|last| ((last - key) * 100.0, time_s));
         if let Some((cents, time_s)) = self.own.portamento_s().map_or(glide, own_glide) {
             self.own.glide_from(cents, time_s, now, sample_rate);
         }
-        let mut times = self.own.envelope(&region.envelope);
-        times.attack_s = stage(times.attack_s, heard.controller_at(cc::ATTACK, now));
-        times.decay_s = stage(times.decay_s, heard.controller_at(cc::DECAY, now));
-        times.release_s = stage(times.release_s, heard.controller_at(cc::RELEASE, now));
+        let mut times = self.own.envelope(&onset.amplitude(&region.envelope));
+        if region.manner.decay_to_zero {
+            times = times.decaying_to_zero();
+        }
+        if !plain {
+            times.attack_s = stage(times.attack_s, heard.controller_at(cc::ATTACK, now));
+            times.decay_s = stage(times.decay_s, heard.controller_at(cc::DECAY, now));
+            times.release_s = stage(times.release_s, heard.controller_at(cc::RELEASE, now));
+        }
         self.envelope = Envelope::start(&times, sample_rate);
         self.now = self.modulators.sums(&region.modulation, self.moment(0, now, heard), &Sums::default());
         self.then = self.now;
@@ -313,6 +339,11 @@ impl Voice {
         self.fade.is_some()
     }
 
+    /// Whether it has been turned off in one way or another.
+    pub fn is_off(&self) -> bool {
+        self.is_fading() || (self.released && self.manner.off == Off::Normal && self.turned_off)
+    }
+
     /// Takes it out of the count of sounding voices when it fades or has ended; true the first time.
     pub fn discount(&mut self) -> bool {
         let now = self.counted && (self.is_fading() || self.ended);
@@ -373,22 +404,53 @@ impl Voice {
     /// The key is up, and has been for `ago` frames: a pedal that is down holds the voice, and so does sostenuto if it
     /// has caught it.
     pub fn key_up(&mut self, ago: Frames, heard: Heard, region: Option<&Region>) {
-        if heard.pedal(cc::SUSTAIN) || (self.caught && heard.pedal(cc::SOSTENUTO)) {
+        if self.is_sustained(heard) || (self.caught && heard.pedal(cc::SOSTENUTO)) {
             self.sustained = true;
         } else {
             self.let_go(ago, region);
         }
     }
 
+    fn is_sustained(&self, heard: Heard) -> bool {
+        self.manner.sustain.is_some_and(|pedal| heard.pedal(pedal))
+    }
+
     /// Sostenuto went down: it catches what is held at that moment.
     pub fn catch(&mut self) {
-        self.caught = !self.sustained && !self.is_released();
+        self.caught = self.manner.sostenuto && !self.sustained && !self.is_released();
+    }
+
+    /// Velocity of its note.
+    pub fn velocity(&self) -> f32 {
+        self.start.velocity
+    }
+
+    /// What started it: its sampler, its channel and its note's key.
+    pub fn place(&self) -> (SamplerIndex, u8, f32) {
+        (self.sampler, self.channel, self.key)
+    }
+
+    /// Another group ends it, in the way that its region asks for.
+    pub fn turn_off(&mut self, fast_frames: u32, region: Option<&Region>) {
+        self.turned_off = true;
+        match (self.manner.off, region) {
+            (Off::Normal, Some(region)) if self.begun => {
+                if !self.released {
+                    self.cut_segment();
+                    self.release(region);
+                }
+            }
+            (Off::Time(seconds), _) => {
+                self.fade(((seconds * self.start.sample_rate as f32) as u32).max(fast_frames.min(48)));
+            }
+            _ => self.fade(fast_frames),
+        }
     }
 
     /// A pedal went up: lets go of what no other holds.
     pub fn pedal_up(&mut self, heard: Heard, region: Option<&Region>) {
         self.caught &= heard.pedal(cc::SOSTENUTO);
-        if self.sustained && !heard.pedal(cc::SUSTAIN) && !self.caught {
+        if self.sustained && !self.is_sustained(heard) && !self.caught {
             self.sustained = false;
             self.let_go(0, region);
         }
@@ -458,6 +520,14 @@ impl Voice {
         [to_left * left * own_left * moved_left, to_right * right * own_right * moved_right]
     }
 
+    /// How much of its own side, and of the other, each side has: 1 and 0 as recorded, and then `None`.
+    ///
+    /// Mid and side: w·side + mid, so that a width of 0 is the mean of both sides on both.
+    fn mix(&self) -> Option<[f32; 2]> {
+        let width = self.manner.width + self.now.width;
+        (width != 1.0).then_some([0.5 * (1.0 + width), 0.5 * (1.0 - width)])
+    }
+
     /// Gain of each side `frames` after the border of the segment.
     fn gain_after(&self, frames: u32) -> [f32; 2] {
         let fade = self.fade.map_or(1.0, |fade| fade.left.saturating_sub(frames) as f32 / fade.length as f32);
@@ -479,8 +549,8 @@ impl Voice {
 
     /// Sets the speed to what it is at a frame, with modulations between `now` and `then`.
     fn set_step(&mut self, frame: Frames, heard: Heard) {
-        let cents =
-            heard.cents_at(frame) + self.own.cents_at(frame) + 0.5 * (self.now.cents + self.then.cents);
+        let channel = if self.manner.own_bend { heard.tuning_at(frame) } else { heard.cents_at(frame) };
+        let cents = channel + self.own.cents_at(frame) + 0.5 * (self.now.cents + self.then.cents);
         let bend = if cents == 0.0 { 1.0 } else { cents_to_ratio(f64::from(cents)) };
         self.playhead.set_step(self.ratio * bend);
     }
@@ -574,6 +644,14 @@ impl Voice {
             } else {
                 self.playhead.read(region, &kernel, left, right)
             };
+            if stereo && let Some(mix) = self.mix() {
+                let both = left.iter_mut().zip(right.iter_mut()).take(count);
+                for (left, right) in both {
+                    let (own, other) = (*left, *right);
+                    *left = own * mix[0] + other * mix[1];
+                    *right = other * mix[0] + own * mix[1];
+                }
+            }
             let Segment { at: first, gain, slope, .. } = self.segment;
             if let (Some(left), Some(right)) = (left.get_mut(..count), right.get_mut(..count))
                 && count > 0

@@ -193,31 +193,47 @@ impl Voices {
 
     /// Fades voices of other notes until a new one of `start`'s key and group keeps within what the sampler allows a
     /// key, and what the region allows a key and its group: those let go first, then the oldest.
-    pub fn keep_within(&mut self, start: &Start, region: &Region, sampler: &Sampler) {
+    pub fn keep_within(
+        &mut self,
+        instruments: &Instruments,
+        start: &Start,
+        region: &Region,
+        sampler: &Sampler,
+    ) {
         let on_key = |voice: &Voice| {
             (voice.sampler, voice.channel) == (start.sampler, start.channel) && voice.key == start.key
         };
         let in_group = |voice: &Voice| voice.sampler == start.sampler && voice.group == region.group;
         let key = key_key(start.sampler, start.channel, start.key);
         if sampler.key_polyphony != u32::MAX {
-            self.limit(start, sampler.key_polyphony, Some(key), on_key);
+            self.limit(instruments, start, sampler.key_polyphony, Some(key), on_key);
         }
         if region.key_polyphony != u32::MAX {
-            self.limit(start, region.key_polyphony, Some(key), |voice| on_key(voice) && in_group(voice));
+            // Self-masking: what is louder than the new note is neither counted nor ended.
+            let masked = |voice: &Voice| !region.manner.self_mask || voice.velocity() <= start.velocity;
+            let counted = |voice: &Voice| on_key(voice) && in_group(voice) && masked(voice);
+            self.limit(instruments, start, region.key_polyphony, Some(key), counted);
         }
         if region.group_polyphony != u32::MAX {
-            self.limit(start, region.group_polyphony, None, in_group);
+            self.limit(instruments, start, region.group_polyphony, None, in_group);
         }
     }
 
     /// Notes count, not voices: layers of one note stay together.
-    fn limit(&mut self, start: &Start, most: u32, key: Option<u64>, matches: impl Fn(&Voice) -> bool) {
+    fn limit(
+        &mut self,
+        instruments: &Instruments,
+        start: &Start,
+        most: u32,
+        key: Option<u64>,
+        matches: impl Fn(&Voice) -> bool,
+    ) {
         loop {
             let mut notes = 0;
             let mut victim: Option<(bool, Slot)> = None;
             let mut seen = None;
             let candidates = |voice: &Voice| {
-                voice.note != start.note && !voice.is_fading() && !voice.has_ended() && matches(voice)
+                voice.note != start.note && !voice.is_off() && !voice.has_ended() && matches(voice)
             };
             let mut count = |slot: Slot, voice: &Voice| {
                 // Layers of a note follow each other.
@@ -244,7 +260,12 @@ impl Voices {
             }
             let Some((_, slot)) = victim.filter(|_| notes >= most.max(1)) else { return };
             let Some(note) = self.get(slot).map(|voice| (voice.sampler, voice.note)) else { return };
-            self.each_of_note(note.0, note.1, |voices, slot| voices.fade_one(slot));
+            let matching: &dyn Fn(&Voice) -> bool = &matches;
+            self.each_of_note(note.0, note.1, |voices, slot| {
+                if voices.get(slot).is_some_and(matching) {
+                    voices.off_one(instruments, slot);
+                }
+            });
         }
     }
 
@@ -514,8 +535,40 @@ impl Voices {
     }
 
     /// A note of a group starts: voices that it chokes fade, but for layers of the note itself.
-    pub fn choke(&mut self, (sampler, note): (SamplerIndex, NoteId), group: u32) {
-        self.fade(|voice| voice.sampler == sampler && voice.note != note && voice.is_choked_by(group));
+    pub fn choke(&mut self, instruments: &Instruments, (sampler, note): (SamplerIndex, NoteId), group: u32) {
+        for place in 0..self.order.len() {
+            let choked = |voice: &Voice| {
+                voice.sampler == sampler
+                    && (voice.note != note || note == 0)
+                    && voice.is_choked_by(group)
+                    && !voice.is_off()
+            };
+            if let Some(slot) = self.slot_at(place)
+                && self.get(slot).is_some_and(choked)
+            {
+                self.off_one(instruments, slot);
+            }
+        }
+    }
+
+    /// Ends a voice in the way that its region asks for.
+    fn off_one(&mut self, instruments: &Instruments, slot: Slot) {
+        let frames = self.fade_frames;
+        self.with_region(instruments, slot, |voice, region| voice.turn_off(frames, region));
+        self.discount(slot);
+    }
+
+    /// Channel and key of a note that has a voice.
+    pub fn place_of(&self, sampler: SamplerIndex, note: NoteId) -> Option<(u8, f32)> {
+        let (_, channel, key) = self.of_note(sampler, note).next()?.place();
+        Some((channel, key))
+    }
+
+    /// Whether anything still sounds on a key.
+    pub fn sounds_on(&self, sampler: SamplerIndex, channel: u8, key: f32) -> bool {
+        let on_key = |voice: &Voice| voice.place() == (sampler, channel, key);
+        let mut voices = self.by_key.of(key_key(sampler, channel, key)).filter_map(|slot| self.get(slot));
+        voices.any(|voice| on_key(voice) && !voice.has_ended() && !voice.is_fading())
     }
 
     /// A note brings a choke group of its own: others of the same group fade.

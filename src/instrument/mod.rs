@@ -4,17 +4,24 @@
 //! Built on the control side or in the loader pool, shared as `Arc`, read by the audio thread, never changed: a new
 //! sample makes a new instrument that takes the old one's place at a block edge. No files and no engine here.
 
+mod conditions;
 mod index;
+mod manner;
 mod modulation;
+mod play;
 mod region;
 mod sample;
 mod sample_loop;
 mod velocity;
 
+pub use conditions::{Conditions, Refusal, Situation, Span, Switches, Trigger};
 pub use index::KeyIndex;
+pub use manner::{Manner, Off};
 pub use modulation::{
-    MAX_ENVELOPES, MAX_FILTERS, MAX_LFOS, Modulation, RegionFilter, Route, Shape, Source, Target,
+    MAX_ENVELOPES, MAX_FILTERS, MAX_LFOS, Modulation, RegionFilter, Route, Shape, Source, Stage, StartRoute,
+    StartTarget, Target,
 };
+pub use play::Play;
 pub use region::{Playback, Region};
 pub use sample::{GUARD_FRAMES, MAX_SAMPLE_FRAMES, Sample};
 pub use sample_loop::{Frames, JOINT_FRAMES, LoopMode, LoopSettings, SampleLoop, recording};
@@ -33,6 +40,15 @@ pub struct Instrument {
     regions: Vec<Region>,
     index: KeyIndex,
     kernel: Option<Kernel>,
+    play: Play,
+    /// Regions that keys going up start.
+    releases: bool,
+    /// Regions take turns.
+    sequences: bool,
+    /// Regions that controllers start.
+    on_controllers: Vec<u32>,
+    /// Bits of the controllers that hold regions and are not 64.
+    pedals: u128,
 }
 
 impl Instrument {
@@ -40,7 +56,54 @@ impl Instrument {
     pub fn new(regions: Vec<Region>) -> Self {
         debug_assert!(regions.len() <= MAX_REGIONS);
         let index = KeyIndex::new(&regions);
-        Self { regions, index, kernel: None }
+        let mut instrument = Self { index, ..Self::default() };
+        for (number, region) in (0u32..).zip(&regions) {
+            if let Some(pedal) = region.manner.sustain.filter(|pedal| *pedal != 64) {
+                instrument.pedals |= 1u128.checked_shl(pedal.into()).unwrap_or(0);
+            }
+            let Some(conditions) = &region.conditions else { continue };
+            instrument.releases |= matches!(conditions.trigger, Trigger::Release | Trigger::ReleaseKey);
+            instrument.sequences |= conditions.sequence.0 > 1;
+            if conditions.trigger == Trigger::Controller {
+                instrument.on_controllers.push(number);
+            }
+        }
+        Self { regions, ..instrument }
+    }
+
+    /// The same with what belongs to all of its regions.
+    pub fn with_play(self, play: Play) -> Self {
+        Self { play, ..self }
+    }
+
+    /// What belongs to all of its regions.
+    pub fn play(&self) -> &Play {
+        &self.play
+    }
+
+    /// Whether keys that go up start regions.
+    pub fn has_releases(&self) -> bool {
+        self.releases
+    }
+
+    /// Whether regions take turns.
+    pub fn has_sequences(&self) -> bool {
+        self.sequences
+    }
+
+    /// Whether a controller holds regions as the sustain pedal does.
+    pub fn is_pedal(&self, controller: u8) -> bool {
+        self.pedals & 1u128.checked_shl(controller.into()).unwrap_or(0) != 0
+    }
+
+    /// Numbers of the regions that controllers start.
+    pub fn on_controllers(&self) -> &[u32] {
+        &self.on_controllers
+    }
+
+    /// Numbers of the regions on a key, whatever else they ask for, in order. Fractional keys belong to the nearest.
+    pub fn on_key(&self, key: f32) -> &[u32] {
+        self.index.on_key(key.round().clamp(0.0, 127.0) as u8)
     }
 
     /// The same, read with this kernel whatever the engine's is.
@@ -77,8 +140,9 @@ impl Instrument {
 
     /// Lowest and highest key that sounds, or `None` when no key does.
     pub fn key_range(&self) -> Option<(u8, u8)> {
-        let low = self.regions.iter().map(|region| *region.keys.start()).min()?;
-        let high = self.regions.iter().map(|region| *region.keys.end()).max()?;
+        let on_keys = || self.regions.iter().filter(|region| !region.keys.is_empty());
+        let low = on_keys().map(|region| *region.keys.start()).min()?;
+        let high = on_keys().map(|region| *region.keys.end()).max()?;
         Some((low, high))
     }
 

@@ -53,6 +53,10 @@ pub enum Shape {
     Linear,
     /// 0..=1 to −1..=1.
     Bipolar,
+    /// What of it is above 0.
+    Upper,
+    /// What of it is below 0, as a positive number.
+    Lower,
     /// Points for 0, 1/127 … 1 with straight lines between; sources from −1 to 1 are laid over its whole length. Source:
     /// SFZ `<curve>`; SoundFont's concave, convex and switch shapes are computed into one.
     Table(Arc<[f32; 128]>),
@@ -65,6 +69,8 @@ impl Shape {
             Self::Linear => value,
             Self::Bipolar if bipolar => value,
             Self::Bipolar => 2.0 * value - 1.0,
+            Self::Upper => value.max(0.0),
+            Self::Lower => (-value).max(0.0),
             Self::Table(points) => {
                 let unit = if bipolar { 0.5 * (value + 1.0) } else { value };
                 let place = (unit * 127.0).clamp(0.0, 127.0);
@@ -94,6 +100,57 @@ pub enum Target {
     FilterGain(u8),
     /// Rate of an LFO, by number, cents.
     LfoRate(u8),
+    /// Linear amplitude: what all such routes come to is multiplied, not added. Source: ARIA `amplitude_oncc`.
+    Amplitude,
+    /// Linear amplitude: 1 and all such routes together are one factor. Source: SFZ 2 `lfoN_amplitude`.
+    AmplitudeSum,
+    /// Stereo width, on top of the region's.
+    Width,
+}
+
+/// Stages of an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // as `EnvelopeTimes`
+pub enum Stage {
+    Delay,
+    Attack,
+    Hold,
+    Decay,
+    Sustain,
+    Release,
+    Start,
+}
+
+/// What is moved once, when a voice starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartTarget {
+    /// A stage of the amplitude envelope, s, or 0..=1 for levels.
+    Amplitude(Stage),
+    /// A stage of another envelope, by number.
+    Envelope(u8, Stage),
+    /// Delay of an LFO, by number, s.
+    LfoDelay(u8),
+    /// Fade of an LFO, by number, s.
+    LfoFade(u8),
+    /// Frames that the playhead starts later in the sample.
+    Offset,
+    /// Silence before the voice begins, s.
+    Delay,
+    /// How far velocity counts, on top of the region's: 1 is in full.
+    VelocityTrack,
+}
+
+/// A modulation that is looked at once, when a voice starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartRoute {
+    /// What it follows: no envelope and no LFO, which have not begun.
+    pub from: Source,
+    /// How.
+    pub shape: Shape,
+    /// What it moves.
+    pub to: StartTarget,
+    /// By how much at a source of 1, in the target's unit.
+    pub depth: f32,
 }
 
 /// One modulation: `shape(from) × via_shape(via) × depth`, added to the target.
@@ -156,6 +213,8 @@ pub struct Modulation {
     pub filters: Vec<RegionFilter>,
     /// From what is played to what is heard.
     pub routes: Vec<Route>,
+    /// The same, looked at once.
+    pub at_start: Vec<StartRoute>,
 }
 
 /// Rate of the vibrato that the modulation wheel brings in, Hz: a singer's.
@@ -173,6 +232,7 @@ impl Default for Modulation {
             lfos: vec![LfoSettings { rate_hz: VIBRATO_HZ, ..LfoSettings::default() }],
             filters: Vec::new(),
             routes: vec![vibrato(Source::Controller(1)), vibrato(Source::Pressure)],
+            at_start: Vec::new(),
         }
     }
 }
@@ -180,7 +240,8 @@ impl Default for Modulation {
 impl Modulation {
     /// None at all.
     pub fn none() -> Self {
-        Self { envelopes: Vec::new(), lfos: Vec::new(), filters: Vec::new(), routes: Vec::new() }
+        let (lfos, envelopes, filters) = (Vec::new(), Vec::new(), Vec::new());
+        Self { envelopes, lfos, filters, routes: Vec::new(), at_start: Vec::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{Modulation, Sample, SampleLoop, VelocityCurve};
+use super::{Conditions, Manner, Modulation, Sample, SampleLoop, VelocityCurve};
 use crate::dsp::envelope::EnvelopeTimes;
 
 /// How the playhead goes through the sample.
@@ -54,6 +54,10 @@ pub struct Region {
     pub key_polyphony: u32,
     /// Filters, LFOs, envelopes and what moves what.
     pub modulation: Arc<Modulation>,
+    /// When it sounds, beyond keys and velocities; `None`: whenever a key goes down.
+    pub conditions: Option<Arc<Conditions>>,
+    /// What ends it, what holds it, what is left to chance.
+    pub manner: Manner,
 }
 
 impl Region {
@@ -77,8 +81,11 @@ impl Region {
             group_polyphony: u32::MAX,
             key_polyphony: u32::MAX,
             modulation: Arc::default(),
+            conditions: None,
+            manner: Manner::default(),
         }
     }
+
     /// Its loop, if it has one.
     pub fn sample_loop(&self) -> Option<&Arc<SampleLoop>> {
         match &self.playback {

@@ -27,6 +27,11 @@ impl VelocityCurve {
 
     /// Linear amplitude, 0..=1, of a velocity, 0..=127, fractions allowed.
     pub fn gain(&self, velocity: f64) -> f64 {
+        self.gain_tracking(velocity, self.track)
+    }
+
+    /// The same with another `track`.
+    pub fn gain_tracking(&self, velocity: f64, track: f64) -> f64 {
         let at = |velocity: f64| match &self.points {
             None => velocity_to_gain(velocity),
             Some(points) => {
@@ -36,8 +41,8 @@ impl VelocityCurve {
                 point(whole) + (point(whole + 1) - point(whole)) * (place - whole as f64)
             }
         };
-        let track = self.track.clamp(-1.0, 1.0);
-        let tracked = if track < 0.0 { at(127.0 - velocity) } else { at(velocity) };
+        let track = track.clamp(-1.0, 1.0);
+        let tracked = if track < 0.0 { 1.0 - at(velocity) } else { at(velocity) };
         1.0 + track.abs() * (tracked - 1.0)
     }
 }

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use ictus::dsp::interpolate::Interpolation;
 use ictus::engine::event::{Event, Late, encode};
+use ictus::engine::instruments::Installed;
 use ictus::engine::message::Command;
 use ictus::engine::{Engine, EngineConfig, EngineEnds, Sampler, Stealing};
 use ictus::instrument::{Instrument, LoopMode, LoopSettings, Playback, Region, Sample, SampleLoop};
@@ -57,7 +58,7 @@ impl Ours {
         let sampler = Sampler::new(voices, Stealing::Quietest, 1.0);
         assert!(ends.lane.send(Command::AddSampler(0, Box::new(sampler))).is_ok());
         let instrument = Arc::new(Instrument::new(vec![region]));
-        assert!(ends.lane.send(Command::SetInstrument(0, 0, instrument)).is_ok());
+        assert!(ends.lane.send(Command::SetInstrument(0, 0, Installed::new(instrument))).is_ok());
         let mut out = vec![0.0; 2 * BLOCK];
         let assign = (0..4).map(|channel| Event::Assign { sampler: 0, channel, instrument: Some(0) });
         let notes = (0..voices).map(|voice| {

@@ -2,6 +2,7 @@
 //! every render would panic.
 
 use super::*;
+use crate::engine::instruments::Installed;
 use crate::rt::lane::lane;
 
 #[test]
@@ -102,7 +103,7 @@ fn lanes_come_and_go_and_each_keeps_its_order() {
     let (mut other, receiver) = lane(64, 8);
     rig.command(Command::AddLane(Box::new(receiver)));
     let instrument = Arc::new(Instrument::new(vec![constant(0.25, 48_000)]));
-    assert!(other.send(Command::SetInstrument(1, 1, instrument)).is_ok());
+    assert!(other.send(Command::SetInstrument(1, 1, Installed::new(instrument))).is_ok());
     other.memory().push(&encode(Event::Assign { sampler: 0, channel: 9, instrument: Some(1) }, None), 0);
     let note =
         Event::NoteOn { sampler: 0, channel: 9, late: Late::Play, note: 77, key: 60.0, velocity: 127.0 };

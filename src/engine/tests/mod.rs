@@ -13,6 +13,7 @@ mod sources;
 mod stealing;
 mod timing;
 
+use crate::engine::instruments::Installed;
 use std::sync::Arc;
 
 use super::event::{Event, Late, NoteParam, PARAMS, SamplerIndex, encode};
@@ -75,7 +76,11 @@ impl Rig {
     }
 
     pub fn set_instrument(&mut self, index: u16, generation: u16, regions: Vec<Region>) {
-        self.command(Command::SetInstrument(index, generation, Arc::new(Instrument::new(regions))));
+        self.command(Command::SetInstrument(
+            index,
+            generation,
+            Installed::new(Arc::new(Instrument::new(regions))),
+        ));
     }
 
     pub fn command(&mut self, command: Command) {

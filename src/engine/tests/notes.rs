@@ -1,6 +1,7 @@
 //! What a note sounds like: pitch, level, layers, release, loops.
 
 use super::*;
+use crate::engine::instruments::Installed;
 use crate::instrument::{LoopMode, LoopSettings, Playback, SampleLoop};
 
 #[test]
@@ -166,7 +167,7 @@ fn a_note_keeps_the_kernel_that_it_started_with_and_an_instruments_own_comes_fir
     let render = |first: Interpolation, later: Interpolation, own: Option<Interpolation>| {
         let mut rig = Rig::playing(EngineConfig { interpolation: first, ..config() }, vec![]);
         let instrument = Instrument::new(vec![halfway()]).with_kernel(own.map(Kernel::new));
-        rig.command(Command::SetInstrument(0, 1, Arc::new(instrument)));
+        rig.command(Command::SetInstrument(0, 1, Installed::new(Arc::new(instrument))));
         rig.note_at(0, 1, 60.0);
         // Frame 105 is halfway between frames 52 and 53, frame 1105 as far into the other note.
         let mut out = rig.left(500);

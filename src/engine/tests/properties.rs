@@ -5,7 +5,7 @@ use super::*;
 use crate::dsp::filter::{FilterSettings, Kind};
 use crate::dsp::lfo::{LfoSettings, Shape};
 use crate::instrument::{LoopMode, LoopSettings, Playback, SampleLoop};
-use crate::instrument::{Modulation, RegionFilter, Route, Source, Target};
+use crate::instrument::{Modulation, RegionFilter, Route, Source, Stage, StartRoute, StartTarget, Target};
 use proptest::prelude::*;
 
 fn instrument() -> Vec<Region> {
@@ -67,7 +67,20 @@ fn moving() -> Modulation {
             Route::new(Source::Velocity, Target::Cutoff(1), 1200.0),
             Route::new(Source::Random, Target::LfoRate(2), 1200.0),
             Route::new(Source::Bend, Target::Resonance(1), 9.0),
+            Route::new(Source::Controller(7), Target::Amplitude, 1.5),
+            Route::new(Source::Lfo(0), Target::AmplitudeSum, 0.5),
+            Route::new(Source::Lfo(2), Target::Width, 1.0),
         ],
+        at_start: [
+            StartTarget::Amplitude(Stage::Attack),
+            StartTarget::Envelope(0, Stage::Decay),
+            StartTarget::LfoDelay(1),
+            StartTarget::LfoFade(2),
+            StartTarget::Delay,
+            StartTarget::VelocityTrack,
+        ]
+        .map(|to| StartRoute { from: Source::Controller(1), shape: Default::default(), to, depth: 0.02 })
+        .into(),
     }
 }
 
