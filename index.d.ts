@@ -521,7 +521,10 @@ export class Sampler extends EventEmitter<SamplerEvents> {
  * (a `smpl`, `inst` or `INST` chunk), else key 60; the first loop that it gives is played.
  */
 export type InstrumentSource =
-  /** A sound file, or a folder of them with note names (`A4.wav`, `piano C#3 v2.wav`) or without (a drum kit from key 36). */
+  /**
+   * A sound file; an SFZ instrument (docs/sfz.md says what is read of it); or a folder of sound files with note names
+   * (`A4.wav`, `piano C#3 v2.wav`) or without (a drum kit from key 36).
+   */
   | string
   /** Note names or key numbers and sound files: `{ C4: 'c4.wav', 'F#4': 'fs4.wav' }`; each reaches halfway to the next. */
   | Record<string, string>
@@ -567,7 +570,12 @@ export class Instrument {
   readonly memory: number;
   /** Lowest and highest key that sounds; empty without regions. */
   readonly keyRange: [low: number, high: number] | [];
-  /** What was left out, repaired or doubtful while loading: never silent. */
+  /** Keys of an SFZ instrument that choose what the others play, and what they are called (`sw_label`), by key. */
+  readonly keyswitches: { key: number; label: string }[];
+  /**
+   * What was left out, repaired or doubtful while loading: never silent. For SFZ, each sentence begins with the file and
+   * line where it came up first, and says how often.
+   */
   readonly warnings: string[];
 
   /**

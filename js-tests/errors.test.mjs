@@ -139,7 +139,7 @@ test('what this version does not decode says what it is', async () => {
     ['kick.wav', Buffer.from('caff\0\x01\0\0'), 'CAF'],
     ['movie.wav', Buffer.from('\0\0\0\x20ftypM4A '), 'MPEG-4'],
     ['image.wav', Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), '89 50 4e 47'],
-    ['piano.sfz', Buffer.from('<region> sample=a.wav'), 'SFZ'],
+    ['piano.dspreset', Buffer.from('<DecentSampler>'), 'Decent Sampler'],
     ['six.wav', riff(fmt(1, 6, 16), data), /6 channels/],
     ['half.wav', riff(fmt(3, 1, 16), data), /16-bit float/],
     ['adpcm.wav', riff(fmt(2, 1, 8), data), /ADPCM/],

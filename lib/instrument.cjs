@@ -50,6 +50,10 @@ class Instrument {
     return this.#handle.info().keyRange;
   }
 
+  get keyswitches() {
+    return this.#handle.info().keyswitches;
+  }
+
   get warnings() {
     return this.#handle.info().warnings;
   }

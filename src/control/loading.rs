@@ -9,7 +9,9 @@ use super::error::{Error, Result};
 use super::instrument::Instrument;
 use super::value::{Options, Value};
 use crate::dsp::interpolate::Interpolation;
-use crate::instrument::{LoopMode, LoopSettings, MAX_SAMPLE_FRAMES, Playback, Region, Sample, SampleLoop};
+use crate::instrument::{
+    LoopMode, LoopSettings, MAX_SAMPLE_FRAMES, Play, Playback, Region, Sample, SampleLoop,
+};
 use crate::load;
 use crate::units::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
 
@@ -106,11 +108,13 @@ impl Loading {
                     name: String::new(),
                     regions: vec![Region::of(Arc::new(sample))],
                     warnings: replaced_warning(replaced),
+                    play: Play::default(),
                 }
             }
         };
         self.cancel.check()?;
         let instrument = Instrument::new(&loaded.name, self.interpolation);
+        instrument.set_play(loaded.play)?;
         instrument.add_regions(loaded.regions, loaded.warnings)?;
         Ok(instrument)
     }

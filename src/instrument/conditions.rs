@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn refused(conditions: Conditions, situation: Situation) -> Option<Refusal> {
-        conditions.refuse(&situation, |number| f32::from(number))
+        conditions.refuse(&situation, f32::from)
     }
 
     #[test]

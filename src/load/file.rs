@@ -11,12 +11,13 @@ use super::folder::load_folder;
 use super::hints::Hints;
 use super::names::read_stem;
 use super::pool::{Job, OnError, OnProgress, Progress, decode_all};
-use crate::instrument::{LoopMode, LoopSettings, Playback, Region, Sample, SampleLoop};
+use super::sfz::load_sfz;
+use crate::instrument::{LoopMode, LoopSettings, Play, Playback, Region, Sample, SampleLoop};
 
 /// Root key of a sample whose name does not tell: C4.
 const DEFAULT_ROOT_KEY: f64 = 60.0;
 
-/// Loads a sound file, or a folder of them (see [`load_folder`]).
+/// Loads a sound file, an SFZ instrument (see [`load_sfz`]), or a folder of sound files (see [`load_folder`]).
 ///
 /// A file sounds on the whole keyboard, all velocities. Its root key is the note its name ends in (`flute-A4.wav`,
 /// `A0v12.wav`), else the one that the file itself gives (a `smpl`, `inst` or `INST` chunk), else key 60. The first loop
@@ -28,11 +29,19 @@ pub fn load_file(path: &Path, progress: &mut OnProgress<'_>) -> Result<Loaded, L
     if path.is_dir() {
         return load_folder(path, progress);
     }
+    if is_sfz(path) {
+        return load_sfz(path, progress);
+    }
     let jobs = [Job { open: path.to_path_buf(), shown: path.to_path_buf() }];
     let batch = decode_all(&jobs, OnError::Stop, progress)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let regions = batch.sample(0).zip(batch.hints(0)).map(|(sample, hints)| whole(&name, sample, hints));
-    Ok(Loaded { name, regions: regions.into_iter().collect(), warnings: batch.warnings() })
+    Ok(Loaded {
+        name,
+        regions: regions.into_iter().collect(),
+        warnings: batch.warnings(),
+        play: Play::default(),
+    })
 }
 
 /// Loads the bytes of a sound file, as [`load_file`] loads the file. `name`: its name, for messages and for the note
@@ -50,7 +59,7 @@ pub fn load_bytes(bytes: &[u8], name: &str, progress: &mut OnProgress<'_>) -> Re
     let audio = audio::read_bytes(bytes, shown)?.into_audio(shown)?;
     tell(1, bytes.len() as u64)?;
     let region = whole(name, &audio.sample, &audio.hints);
-    Ok(Loaded { name: name.into(), regions: vec![region], warnings: audio.warnings })
+    Ok(Loaded { name: name.into(), regions: vec![region], warnings: audio.warnings, play: Play::default() })
 }
 
 /// One sample over the whole keyboard, with the root that its name or else its file gives, and its first loop.
@@ -66,6 +75,11 @@ fn whole(stem: &str, sample: &Arc<Sample>, hints: &Hints) -> Region {
         Some(Playback::Loop(Arc::new(SampleLoop::new(sample, &settings)?)))
     });
     Region { root_key, playback: playback.unwrap_or(Playback::Once), ..Region::of(Arc::clone(sample)) }
+}
+
+/// An SFZ file has no signature: it is known by its name.
+fn is_sfz(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sfz"))
 }
 
 #[cfg(test)]
@@ -110,11 +124,15 @@ mod tests {
     #[test]
     fn a_format_of_text_is_known_by_its_extension() {
         let dir = TestDir::new();
-        let path = dir.file("piano.sfz", b"<region> sample=a.wav");
+        dir.wavs(&["a.wav"]);
+        let path = dir.file("piano.SFZ", b"<region> sample=a.wav key=50");
+        let loaded = load(&path).unwrap();
+        assert_eq!((loaded.name.as_str(), loaded.regions[0].keys.clone()), ("piano", 50..=50));
+        let path = dir.file("piano.dspreset", b"<DecentSampler>");
         let error = load(&path).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("\"{}\" is an SFZ instrument; {}", path.display(), super::super::sniff::READ_HERE)
+            format!("\"{}\" is a Decent Sampler preset; {}", path.display(), super::super::sniff::READ_HERE)
         );
     }
 

@@ -23,7 +23,7 @@ use super::natural;
 use super::pool::{Job, OnError, OnProgress, decode_all};
 use super::sniff::{AUDIO, OTHER_AUDIO, READ_HERE};
 use super::spread::{key_ranges, velocity_ranges};
-use crate::instrument::{Playback, Region};
+use crate::instrument::{Play, Playback, Region};
 use crate::units::key_name;
 
 /// The first key of a kit: General MIDI's "Bass Drum 1".
@@ -90,7 +90,7 @@ pub fn load_folder(path: &Path, progress: &mut OnProgress<'_>) -> Result<Loaded,
             .map(|error| if jobs.len() > 1 { error.with_note(&note) } else { error });
         return Err(error.unwrap_or(LoadError::Unsupported { path: path.to_path_buf(), message: note }));
     }
-    Ok(Loaded { name: folder_name(path), regions, warnings })
+    Ok(Loaded { name: folder_name(path), regions, warnings, play: Play::default() })
 }
 
 /// A file and the key it is meant for.

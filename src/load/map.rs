@@ -9,7 +9,7 @@ use super::error::LoadError;
 use super::names::key_of_entry;
 use super::pool::{Job, OnError, OnProgress, decode_all};
 use super::spread::key_ranges;
-use crate::instrument::Region;
+use crate::instrument::{Play, Region};
 
 /// Loads one sound file per named key; each sounds on the keys that are nearest to its own.
 ///
@@ -66,7 +66,12 @@ pub fn load_map(
         let sample = Arc::clone(batch.sample(*job)?);
         Some(Region { keys, root_key: f64::from(*root), ..Region::of(sample) })
     });
-    Ok(Loaded { name: "map".into(), regions: regions.collect(), warnings: batch.warnings() })
+    Ok(Loaded {
+        name: "map".into(),
+        regions: regions.collect(),
+        warnings: batch.warnings(),
+        play: Play::default(),
+    })
 }
 
 #[cfg(test)]

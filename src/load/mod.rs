@@ -1,4 +1,4 @@
-//! Files → instruments: a sound file, a map of notes to files, a folder of samples.
+//! Files → instruments: a sound file, an SFZ instrument, a map of notes to files, a folder of samples.
 //!
 //! What comes out is a list of [`Region`]s with their samples decoded, a name, and warnings: nothing is left out
 //! silently. Every byte of a file is untrusted: it may be refused, never panicked on, never trusted for a size.
@@ -20,6 +20,7 @@ mod names;
 mod natural;
 mod pool;
 mod riff;
+mod sfz;
 mod sniff;
 mod spread;
 #[cfg(test)]
@@ -33,8 +34,9 @@ pub use folder::load_folder;
 pub use hints::{FileLoop, Hints};
 pub use map::load_map;
 pub use pool::{OnProgress, Progress};
+pub use sfz::load_sfz;
 
-use crate::instrument::Region;
+use crate::instrument::{Play, Region};
 
 /// What a loader found: enough to make an instrument of.
 #[derive(Debug)]
@@ -45,4 +47,6 @@ pub struct Loaded {
     pub regions: Vec<Region>,
     /// What was left out, repaired or doubtful, one sentence each, naming the path as given.
     pub warnings: Vec<String>,
+    /// Keyswitches and controllers, where the format has them.
+    pub play: Play,
 }

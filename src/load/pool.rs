@@ -73,6 +73,15 @@ impl Batch {
         self.files.get(*self.file_of_job.get(job)?)?.as_ref().ok()
     }
 
+    /// What a job's file said of itself, or why there is none.
+    pub(super) fn outcome(&self, job: usize) -> Result<&[String], &LoadError> {
+        match self.file_of_job.get(job).and_then(|file| self.files.get(*file)) {
+            Some(Ok(audio)) => Ok(&audio.warnings),
+            Some(Err(error)) => Err(error),
+            None => Ok(&[]),
+        }
+    }
+
     /// What the files said: their warnings, and the errors of those that could not be read.
     pub(super) fn warnings(&self) -> Vec<String> {
         let of_file = |file: &Outcome| match file {

@@ -14,11 +14,18 @@ use crate::control::{
 };
 
 #[napi(object, object_from_js = false)]
+pub struct Keyswitch {
+    pub key: u32,
+    pub label: String,
+}
+
+#[napi(object, object_from_js = false)]
 pub struct InstrumentInfo {
     pub regions: u32,
     pub samples: u32,
     pub memory: f64,
     pub key_range: Vec<u32>,
+    pub keyswitches: Vec<Keyswitch>,
     pub warnings: Vec<String>,
 }
 
@@ -54,6 +61,11 @@ impl InstrumentHandle {
             samples: info.samples as u32,
             memory: info.memory as f64,
             key_range: info.key_range.map_or(vec![], |(low, high)| vec![low.into(), high.into()]),
+            keyswitches: info
+                .keyswitches
+                .into_iter()
+                .map(|(key, label)| Keyswitch { key: key.into(), label })
+                .collect(),
             warnings: info.warnings,
         }
     }
