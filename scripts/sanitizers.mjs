@@ -72,7 +72,6 @@ export const sanitizers = [
       ...'cargo +nightly miri test --no-default-features --lib --'.split(' '),
       'rt::',
       'pcm::ring',
-      'pcm::fade',
       'pcm::format',
       'dsp::interpolate',
       'dsp::filter::tests::a_filter_that_was_fed',
