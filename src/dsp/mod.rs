@@ -3,6 +3,7 @@
 //! No files, threads, clocks or `Arc`. Everything is a closed form of a frame count, so that the same frame gets the
 //! same bits however a render is cut into blocks (RT-6).
 
+pub mod effects;
 pub mod envelope;
 pub mod fast;
 pub mod filter;
