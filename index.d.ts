@@ -303,7 +303,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   suspend(): void;
   /** The clock goes on where it stood. */
   resume(): void;
-  /** Silence now: all voices fade in 6 ms, everything scheduled is dropped. */
+  /** Silence now: all voices and tails fade in 6 ms, everything scheduled is dropped. */
   panic(): void;
   /**
    * Calls `fill` for blocks ahead of the playhead and plays what it writes; sounds until `stop()`. A URL: a worker runs
@@ -416,8 +416,75 @@ export interface NoteOptions extends NoteParams {
   delay?: number;
   /** s in which its pitch glides from that of the channel's note before it, 0..3600. */
   portamento?: number;
-  /** Levels to the effects, 0..10000, on top of controllers 91 (reverb), 93 (chorus) and 94 (delay). */
+  /**
+   * Levels to the sampler's effects, linear, 0..10000; default: those of `effects.send()`. Controllers 91 (reverb), 93
+   * (chorus) and 94 (delay) add their value / 127. What is sent has the note's own gain, envelope and pan.
+   */
   send?: { reverb?: number; delay?: number; chorus?: number };
+}
+
+/** All of them glide to a new value in 50 ms unless they say otherwise. */
+export interface ReverbParams {
+  /** Of what comes back, linear, 0..4, default 1: then an impulse has the energy that it was sent with. */
+  level?: number;
+  /** s until the tail is 60 dB down, 0.1..60, default 2. */
+  decay?: number;
+  /** Of the room, 0.25..2, default 1, a medium hall; a change takes 0.5 s, and the tail is bent in pitch meanwhile. */
+  size?: number;
+  /** Hz at which the tail decays twice as fast, 200..24000, default 6000; lower is duller. */
+  damping?: number;
+  /** s before the room is heard, 0..0.5, default 0.01. */
+  predelay?: number;
+  /** How much the room wanders, 0..1, default 0.5; 0 is still, and may be a little metallic. */
+  modulation?: number;
+  /** 0 (mono)..1, default 1. */
+  width?: number;
+}
+
+export interface DelayParams {
+  /** Of what comes back, linear, 0..4, default 1. */
+  level?: number;
+  /** s between echoes, 0.001..5, default 0.375; a change takes twice as long as it is large, as on a tape. */
+  time?: number;
+  /** What each echo has of the one before, 0..0.98, default 0.4. */
+  feedback?: number;
+  /** 0: each side repeats itself (default); 1: echoes go from side to side and start on the left. */
+  cross?: number;
+  /** Hz of the low-pass (6 dB an octave) that each echo goes through once more, 100..24000, default 8000. */
+  damping?: number;
+}
+
+export interface ChorusParams {
+  /** Of what comes back, linear, 0..4, default 1. */
+  level?: number;
+  /** Hz at which copies wander, 0.01..10, default 0.6. */
+  rate?: number;
+  /** s, 0..0.01, default 0.002: copies come up to twice as much later. Their speed is off by 6 × depth × rate at most. */
+  depth?: number;
+  /** s by which copies are late, 0.001..0.05, default 0.012. */
+  delay?: number;
+  /** Copies a side, 1..8, default 3. */
+  voices?: number;
+}
+
+/**
+ * Three effects that notes send to. What comes back is added to the sampler before its gain and pan, and sounds on when
+ * the notes have ended.
+ *
+ * A reverb, a delay or a chorus with the defaults is there from the first time that anything is sent to it: by
+ * `effects.send()`, by the `send` of a note, or by controller 91, 93 or 94 above 0. So a General MIDI file sounds as
+ * it should without `set()`. Until then it costs neither memory nor time.
+ */
+export interface EffectChain {
+  /**
+   * Sets parameters; the others keep their values, or have their defaults when the effect is new. `null` takes the effect
+   * away, in 6 ms, until it is set again.
+   */
+  set(name: 'reverb', params: ReverbParams | null): void;
+  set(name: 'delay', params: DelayParams | null): void;
+  set(name: 'chorus', params: ChorusParams | null): void;
+  /** Level of notes that don't say, 0..10000, default 0; those that sound follow in 5 ms. */
+  send(name: 'reverb' | 'delay' | 'chorus', level: number): void;
 }
 
 export interface SamplerEvents {
@@ -445,6 +512,8 @@ export class Sampler extends EventEmitter<SamplerEvents> {
   pan: number;
   /** Silent but running; ramped in 5 ms. */
   muted: boolean;
+  /** Reverb, delay and chorus. */
+  readonly effects: EffectChain;
 
   /** Loads an instrument and assigns it to `options.channel`. */
   load(source: InstrumentSource, options?: LoadOptions): Promise<Instrument>;
@@ -476,7 +545,7 @@ export class Sampler extends EventEmitter<SamplerEvents> {
    * portamento time (0..2 s, square law), switch, and key that the next note glides from · 6, 38, 96..101 registered
    * parameters: bend range, tuning, MPE zones · 7 volume, 10 pan, 11 expression (neutral until they are used) · 64
    * sustain, 66 sostenuto, 67 soft · 71 resonance (±20 dB), 72 release, 73 attack and 75 decay (1/16 to 16 times), 74
-   * brightness (±4 octaves): 64 is the middle · 120 all sound off, 121 reset (RP-015), 123..127 all notes off. All of
+   * brightness (±4 octaves): 64 is the middle · 91 reverb, 93 chorus, 94 delay: sends, 127 is 1 · 120 all sound off, 121 reset (RP-015), 123..127 all notes off. All of
    * them are there for instruments that follow them.
    */
   controlChange(controller: number, value: number, time?: number, channel?: number): void;
@@ -506,7 +575,7 @@ export class Sampler extends EventEmitter<SamplerEvents> {
 
   /** Lets go of all notes of a channel, or of all. Pedals hold what they hold. */
   allNotesOff(channel?: number, time?: number): void;
-  /** All voices of a channel, or of all, fade in 6 ms. */
+  /** All voices of a channel, or of all, fade in 6 ms; of all, tails of effects, too. */
   allSoundOff(channel?: number, time?: number): void;
 
   /** What sounds fades in 6 ms, what is scheduled is forgotten. May be called twice. */

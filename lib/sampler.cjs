@@ -42,7 +42,12 @@ const TURNED = layout.noteParams.filter((param) => param.turns);
 const OTHER_OPTIONS = new Set(['time', 'duration', 'channel', 'late', 'send']);
 /** Parameters that only play() takes. */
 const PLAY_ONLY = new Set(['hcutoff', 'hresonance', 'bandf', 'bandq', 'begin', 'end', 'speed', 'cut']);
-const SENDS = layout.sends.map((name) => [name, PARAMS[`send.${name}`]]);
+const SENDS = layout.sends.map((name, send) => [name, PARAMS[`send.${name}`], send]);
+/** Which send a controller is about: its number plus 1, or 0. */
+const SEND_OF = new Uint8Array(128);
+for (const [name, controller] of Object.entries({ reverb: 91, chorus: 93, delay: 94 })) {
+  SEND_OF[controller] = layout.sends.indexOf(name) + 1;
+}
 
 const isLevel = (value, { low, high }) => typeof value === 'number' && value >= low && value <= high;
 
@@ -63,6 +68,23 @@ const ALL_CHANNELS = -1;
 /** The bank that controllers 0 and 32 have selected. */
 const SELECTED_BANK = -1;
 
+/** A sampler's effects. Nothing here is called a thousand times a second. */
+class EffectChain {
+  #handle;
+
+  constructor(handle) {
+    this.#handle = handle;
+  }
+
+  set(name, params) {
+    this.#handle.setEffect(name, params);
+  }
+
+  send(name, level) {
+    this.#handle.sendEffect(name, level);
+  }
+}
+
 /** An absent time is now. */
 const orNow = (time) => (time === undefined ? Number.NaN : time);
 
@@ -80,6 +102,9 @@ class Sampler extends EventEmitter {
   #gain;
   #pan = 0;
   #muted = false;
+  #effects;
+  /** A bit for each effect that is known to be there, or to have been taken away. */
+  #used = 0;
 
   constructor(options = {}) {
     super();
@@ -158,6 +183,11 @@ class Sampler extends EventEmitter {
     this.#muted = muted;
   }
 
+  get effects() {
+    this.#effects ??= new EffectChain(this.#handle);
+    return this.#effects;
+  }
+
   async load(source, options = {}) {
     native.checkCall('load', [source, options]);
     this.#checkOpen();
@@ -215,6 +245,9 @@ class Sampler extends EventEmitter {
     if (!sound || policy < 0 || !isNote(note, velocity, time, channel) || !this.#open) {
       this.#refuse('noteOn', [note, velocity, options]);
     }
+    if (send !== undefined) {
+      for (const [name, , number] of SENDS) if (send[name] > 0) this.#use(number);
+    }
     const id = this.#start(note, velocity, time, channel, policy);
     if (id === 0) return 0;
     const at = orNow(time);
@@ -243,6 +276,19 @@ class Sampler extends EventEmitter {
     // By MIDI a note-on with velocity 0 is a note-off, and must not be lost like a note.
     const reserve = velocity > 0 ? noteReserve : 0;
     return this.#lane.push(noteOn, this.#index, channel, id, note, velocity, at, reserve, late) ? id : 0;
+  }
+
+  /** Something is sent to an effect: the first time, the native side sees to it that there is one. */
+  #use(send) {
+    if ((this.#used & (1 << send)) !== 0) return;
+    this.#used |= 1 << send;
+    this.#handle.useEffect(send);
+  }
+
+  /** The same for a controller, if it is one that sends. */
+  #useFor(controller, value) {
+    const send = SEND_OF[controller];
+    if (send > 0 && value > 0) this.#use(send - 1);
   }
 
   set(id, params, options = undefined) {
@@ -294,6 +340,7 @@ class Sampler extends EventEmitter {
       case 0xa0:
         return this.#lane.push(polyPressure, this.#index, channel, 0, a, b, time, 0, 0);
       case 0xb0:
+        this.#useFor(a, b);
         return this.#lane.push(control, this.#index, channel, 0, a, b, time, 0, 0);
       case 0xc0:
         return this.#lane.push(program, this.#index, channel, 0, a, SELECTED_BANK, time, 0, 0);
@@ -324,6 +371,7 @@ class Sampler extends EventEmitter {
     ) {
       this.#refuse('controlChange', [controller, value, time, channel]);
     }
+    this.#useFor(controller, value);
     const at = orNow(time);
     this.#lane.push(control, this.#index, channel, 0, controller, value, at, 0, 0);
   }
@@ -396,6 +444,7 @@ class Sampler extends EventEmitter {
     const record = native.midiMessage(message instanceof Uint8Array ? message : Uint8Array.from(message));
     if (record === null) return 0;
     const [op, channel, a, b] = record;
+    if (op === control) this.#useFor(a, b);
     if (op === noteOn) return this.#start(a, b, time, channel, this.#late);
     this.#lane.push(op, this.#index, channel, 0, a, b, orNow(time), 0, 0);
     return 0;

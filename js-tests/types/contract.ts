@@ -341,3 +341,15 @@ const envelope: Envelope = { release: 1 };
 holds<Same<typeof version, string>>();
 
 export { caught, envelope, instruments, metadata, options, pcm, scopes, source };
+
+// ── effects
+
+sampler.effects.set('reverb', { decay: 2, damping: 4000 });
+sampler.effects.set('delay', null);
+sampler.effects.send('chorus', 0.5);
+// @ts-expect-error a parameter of another effect
+sampler.effects.set('chorus', { decay: 2 });
+// @ts-expect-error no such effect
+sampler.effects.send('flanger', 1);
+// @ts-expect-error they are there, and not put there
+sampler.effects = { set() {}, send() {} };

@@ -724,6 +724,7 @@ impl Shared {
                     Outgoing::Instrument(generation, _) => places.generation_is_free(*generation),
                     Outgoing::Sampler(index, _) => keepsakes.extend(places.sampler_is_free(*index)),
                     Outgoing::Source(_) => places.source_is_free(),
+                    Outgoing::Effect(_) => {}
                     Outgoing::Lane(_) => places.lane_is_free(),
                     Outgoing::Refused(_) => notices.push(Notice::Error {
                         code: "ERR_LIMIT",

@@ -9,6 +9,7 @@ mod default_engine;
 mod devices;
 #[cfg(feature = "device")]
 mod doctor;
+mod effects;
 mod engine;
 mod error;
 mod instrument;

@@ -65,6 +65,16 @@ pub fn lock_object<T>(object: &T) -> Option<Locked> {
     wanted.then(|| lock_memory(Rank::Engine, std::ptr::from_ref(object).cast(), size_of::<T>()))
 }
 
+/// Touches pieces of memory, so that the audio thread does not have to make their pages exist, and locks them until
+/// dropped where an engine wants that.
+pub fn lock_pieces(pieces: &[(*const u8, usize)]) -> Vec<Locked> {
+    pieces.iter().for_each(|(start, bytes)| touch_memory(*start, *bytes));
+    if WISHES.load(Ordering::Acquire) == 0 {
+        return Vec::new();
+    }
+    pieces.iter().map(|(start, bytes)| lock_memory(Rank::Engine, *start, *bytes)).collect()
+}
+
 /// Locks samples as long as they live, all heads before any rest. Thread: any that may wait for the disk.
 pub fn lock_samples(regions: &[Region]) {
     if WISHES.load(Ordering::Acquire) == 0 {

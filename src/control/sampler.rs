@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::calls::check_call;
+use super::effects::Chain;
 use super::engine::Engine;
 use super::error::{Error, Result};
 use super::instrument::Instrument;
@@ -29,12 +30,13 @@ pub struct Sampler {
     /// Its part of the engine, which goes later than this.
     #[cfg(feature = "device")]
     _locked: Option<crate::device::Locked>,
-    port: Arc<Port>,
+    pub(super) port: Arc<Port>,
     index: SamplerIndex,
     serial: u32,
     assigned: Mutex<Assigned>,
     closed: AtomicBool,
     next_note: AtomicU32,
+    pub(super) effects: Mutex<Chain>,
 }
 
 impl Sampler {
@@ -61,6 +63,7 @@ impl Sampler {
             assigned: Mutex::default(),
             closed: AtomicBool::new(false),
             next_note: AtomicU32::new(1),
+            effects: Mutex::default(),
         })
     }
 

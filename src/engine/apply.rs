@@ -118,6 +118,10 @@ impl Engine {
                             && channel.is_none_or(|channel| state.hears(voice.channel, channel))
                     });
                 }
+                // Effects are the sampler's: what one channel sent cannot be told from the rest.
+                if channel.is_none() {
+                    self.hush(Some(sampler));
+                }
             }
             Event::Assign { sampler, channel, instrument } => {
                 if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
@@ -144,10 +148,21 @@ impl Engine {
                     sampler.set_muted(muted, now, rate);
                 }
             }
+            Event::SamplerSend { sampler, send, level } => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
+                    sampler.set_send(usize::from(send), level, now, rate);
+                }
+            }
+            Event::EffectParam { sampler, send, param, value } => {
+                if let Some(Some(sampler)) = self.samplers.get_mut(usize::from(sampler)) {
+                    sampler.effects.set(usize::from(send), usize::from(param), value, now);
+                }
+            }
             Event::MasterGain { gain } => self.output.set_gain(gain, now),
             Event::Panic => {
                 self.forget_scheduled(None);
                 self.voices.fade(|_| true);
+                self.hush(None);
                 // The pedal-up and the bend back were forgotten with the rest: nothing may stay down or bent.
                 for sampler in self.samplers.iter_mut().flatten() {
                     sampler.calm(now, self.glides);

@@ -6,6 +6,7 @@
 //! Level 1 and 2 Developer Guidelines; RP-015 (reset all controllers); RP-021 (controllers 71 to 78).
 
 use super::event::InstrumentIndex;
+use super::note::SENDS;
 use crate::dsp::pan;
 use crate::dsp::ramp::Ramp;
 use crate::units::Frames;
@@ -36,6 +37,9 @@ pub mod cc {
     pub const BRIGHTNESS: u8 = 74;
     pub const DECAY: u8 = 75;
     pub const PORTAMENTO_FROM: u8 = 84;
+    pub const REVERB: u8 = 91;
+    pub const CHORUS: u8 = 93;
+    pub const DELAY: u8 = 94;
     pub const INCREMENT: u8 = 96;
     pub const DECREMENT: u8 = 97;
     pub const NRPN_FINE: u8 = 98;
@@ -49,6 +53,9 @@ pub mod cc {
 
 /// Controllers there are.
 pub const CONTROLLERS: usize = 128;
+
+/// Controllers of the sends, by number.
+pub const SEND_CONTROLLERS: [u8; SENDS] = [cc::REVERB, cc::DELAY, cc::CHORUS];
 
 /// A registered parameter that data entry sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -429,12 +436,26 @@ pub struct Heard<'a> {
     pub own: &'a Channel,
     /// The master of its zone.
     pub master: Option<&'a Channel>,
+    /// Sends of notes that have none of their own.
+    pub sends: &'a [Ramp; SENDS],
 }
 
 impl Heard<'_> {
     /// Whether anything voices follow changes at or after this frame.
     pub fn moves_at(&self, frame: Frames) -> bool {
-        self.own.moves_at(frame) || self.master.is_some_and(|master| master.moves_at(frame))
+        self.own.moves_at(frame)
+            || self.master.is_some_and(|master| master.moves_at(frame))
+            || self.sends.iter().any(|level| level.moves_at(frame))
+    }
+
+    /// Level of a send, of notes that have none of their own.
+    pub fn send_level_at(&self, send: usize, frame: Frames) -> f32 {
+        self.sends.get(send).map_or(0.0, |level| level.at(frame))
+    }
+
+    /// What the controller of a send adds to it, 0..=1.
+    pub fn send_at(&self, send: usize, frame: Frames) -> f32 {
+        SEND_CONTROLLERS.get(send).map_or(0.0, |number| self.controller_at(*number, frame) / 127.0)
     }
 
     /// Bend and tuning of both together (MPE 1.0, section 2.4: they add up), cents.

@@ -3,7 +3,9 @@
 //! An [`Event`] is `Copy` and owns nothing, so that dropping one on the audio thread frees nothing (RT-3). Records come
 //! from memory that JavaScript writes: every number is checked here, and what makes no sense is refused, never obeyed.
 
+use super::note::SENDS;
 use super::trigger::Waiting;
+use crate::dsp::effects::Kind;
 use crate::rt::lane::Record;
 use crate::units::{Frames, seconds_to_frames};
 
@@ -177,6 +179,10 @@ pub enum Event {
     SamplerPan { sampler: SamplerIndex, pan: f32 },
     /// Silent, but running.
     SamplerMute { sampler: SamplerIndex, muted: bool },
+    /// Level of a send, by number, of notes that have none of their own.
+    SamplerSend { sampler: SamplerIndex, send: u8, level: f32 },
+    /// A parameter of the effect behind a send, both by number.
+    EffectParam { sampler: SamplerIndex, send: u8, param: u8, value: f32 },
     /// Linear amplitude of the whole engine.
     MasterGain { gain: f32 },
     /// Silence now: all voices fade, all scheduled events are dropped.
@@ -207,7 +213,9 @@ impl Event {
             | Event::Assign { sampler, .. }
             | Event::SamplerGain { sampler, .. }
             | Event::SamplerPan { sampler, .. }
-            | Event::SamplerMute { sampler, .. } => Some(sampler),
+            | Event::SamplerMute { sampler, .. }
+            | Event::SamplerSend { sampler, .. }
+            | Event::EffectParam { sampler, .. } => Some(sampler),
             Event::MasterGain { .. } | Event::Panic | Event::Suspend | Event::Resume => None,
         }
     }
@@ -249,6 +257,8 @@ pub mod op {
     pub const CHANNEL_PRESSURE: u32 = 18;
     pub const POLY_PRESSURE: u32 = 19;
     pub const PROGRAM: u32 = 20;
+    pub const SAMPLER_SEND: u32 = 21;
+    pub const EFFECT_PARAM: u32 = 22;
 }
 
 /// Stands for "every channel" and "no instrument" in a record.
@@ -318,6 +328,12 @@ pub fn encode(event: Event, seconds: Option<f64>) -> Record {
         Event::SamplerPan { sampler, pan } => row(op::SAMPLER_PAN, sampler, 0.0, 0, pan.into(), 0.0),
         Event::SamplerMute { sampler, muted } => {
             row(op::SAMPLER_MUTE, sampler, 0.0, 0, f64::from(u8::from(muted)), 0.0)
+        }
+        Event::SamplerSend { sampler, send, level } => {
+            row(op::SAMPLER_SEND, sampler, 0.0, 0, send.into(), level.into())
+        }
+        Event::EffectParam { sampler, send, param, value } => {
+            row(op::EFFECT_PARAM, sampler, send.into(), 0, param.into(), value.into())
         }
         Event::MasterGain { gain } => row(op::MASTER_GAIN, 0, 0.0, 0, gain.into(), 0.0),
         Event::Panic => row(op::PANIC, 0, 0.0, 0, 0.0, 0.0),
@@ -421,6 +437,20 @@ pub fn decode(record: &Record, sample_rate: u32) -> Option<(When, Event)> {
         op::SAMPLER_GAIN => Event::SamplerGain { sampler: sampler()?, gain: within(a, 0.0, MAX_GAIN)? },
         op::SAMPLER_PAN => Event::SamplerPan { sampler: sampler()?, pan: within(a, -1.0, 1.0)? },
         op::SAMPLER_MUTE => Event::SamplerMute { sampler: sampler()?, muted: whole(a, 1)? == 1 },
+        op::SAMPLER_SEND => Event::SamplerSend {
+            sampler: sampler()?,
+            send: whole(a, SENDS as u32 - 1)? as u8,
+            level: within(b, 0.0, MAX_GAIN)?,
+        },
+        op::EFFECT_PARAM => {
+            let send = whole(channel, SENDS as u32 - 1)?;
+            let number = whole(a, 255)?;
+            let param = Kind::ALL.get(send as usize)?.params().get(number as usize)?;
+            // As records hold them: 0.01 is a little less there.
+            let [low, high] = [param.low, param.high].map(|end| f64::from(end as f32));
+            let value = within(b, low, high)?;
+            Event::EffectParam { sampler: sampler()?, send: send as u8, param: number as u8, value }
+        }
         op::MASTER_GAIN => Event::MasterGain { gain: within(a, 0.0, MAX_GAIN)? },
         op::PANIC => Event::Panic,
         op::SUSPEND => Event::Suspend,
@@ -460,6 +490,8 @@ mod tests {
             Event::SamplerGain { sampler, gain: 0.5 },
             Event::SamplerPan { sampler, pan: -1.0 },
             Event::SamplerMute { sampler, muted: true },
+            Event::SamplerSend { sampler, send: 2, level: 0.5 },
+            Event::EffectParam { sampler, send: 0, param: 1, value: 12.5 },
             Event::MasterGain { gain: 2.0 },
             Event::Panic,
             Event::Suspend,

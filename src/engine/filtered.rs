@@ -5,6 +5,7 @@
 //! in the order in which the voices started, so groups leave no trace in the bits (RT-6).
 
 use super::MAX_CHUNK;
+use super::sends::SendLines;
 use super::storage::Storage;
 use super::tone::{FILTERS, Line, Tone};
 use super::voice::Stretch;
@@ -22,6 +23,7 @@ struct Waiting {
     gain: [f32; 2],
     slope: [f32; 2],
     lines: [Option<Line>; FILTERS],
+    sends: Option<SendLines>,
 }
 
 /// One voice of the group.
@@ -52,6 +54,7 @@ pub struct Filtrate<'a> {
     pub gain: f32,
     pub slope: f32,
     pub first: u32,
+    pub sends: Option<&'a SendLines>,
 }
 
 impl Filtered {
@@ -113,6 +116,7 @@ impl Filtered {
                 gain: stretch.gain,
                 slope: stretch.slope,
                 lines: std::array::from_fn(|at| tone.line(at)),
+                sends: stretch.sends.copied(),
             });
         }
     }
@@ -168,7 +172,8 @@ impl Filtered {
                 if let (Some(values), Some((gain, slope))) = (values, line) {
                     let (gain, slope) = (*gain, *slope);
                     let Waiting { at, first, .. } = *waiting;
-                    put(Filtrate { slot: member.slot, side, at, values, gain, slope, first });
+                    let sends = waiting.sends.as_ref();
+                    put(Filtrate { slot: member.slot, side, at, values, gain, slope, first, sends });
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::event::{InstrumentIndex, NoteId, SamplerIndex};
 use super::instruments::Installed;
 use super::programs::Programs;
 use super::sampler::Sampler;
+use crate::dsp::effects::Effect;
 use crate::dsp::interpolate::Kernel;
 use crate::rt::lane::LaneReceiver;
 use crate::rt::source::Source;
@@ -27,6 +28,8 @@ pub enum Command {
     AbandonSampler(SamplerIndex),
     /// What a sampler's program changes select from now on. Comes back with what they selected before.
     SetPrograms(SamplerIndex, Box<Programs>),
+    /// The effect behind a sampler's send, by number, or none from now on. What was there fades and comes back.
+    SetEffect(SamplerIndex, u8, Option<Box<Effect>>),
     /// A version of an instrument for a free place; new notes play it, voices of older versions end on those.
     SetInstrument(InstrumentIndex, Generation, Installed),
     /// New notes find nothing under this number; what sounds ends by itself.
@@ -43,6 +46,8 @@ pub enum Outgoing {
     Source(Box<dyn Source>),
     /// Removed and silent: the place is free again.
     Sampler(SamplerIndex, Box<Sampler>),
+    /// Replaced and silent.
+    Effect(Box<Effect>),
     /// No voice plays it any more: the place is free again.
     Instrument(Generation, Installed),
     /// Could not be taken in: its place was not free, which the control side's bookkeeping rules out.

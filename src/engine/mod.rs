@@ -13,6 +13,7 @@ mod bus;
 mod chains;
 mod channel;
 mod counters;
+mod effects;
 mod effort;
 pub mod event;
 mod filtered;
@@ -28,6 +29,7 @@ mod programs;
 mod render;
 mod sampler;
 mod scheduler;
+mod sends;
 mod sources;
 mod storage;
 mod tone;
@@ -59,7 +61,7 @@ use crate::units::Frames;
 use channel::Glides;
 use counters::Metering;
 use effort::Easing;
-use event::{Event, InstrumentIndex, When};
+use event::{Event, InstrumentIndex, SamplerIndex, When};
 use filtered::Filtered;
 use instruments::Instruments;
 use message::{Command, Outgoing};
@@ -73,6 +75,8 @@ use voices::Voices;
 pub const MAX_CHUNK: usize = crate::rt::source::CHUNK;
 /// Samplers on one engine.
 pub const MAX_SAMPLERS: usize = 256;
+/// Effects on one engine: each sampler's, and those that they replace.
+const MAX_EFFECTS: usize = 2 * note::SENDS * MAX_SAMPLERS;
 /// Sources beside the samplers, on one engine.
 pub const MAX_SOURCES: usize = 4096;
 /// Producers on one engine.
@@ -169,7 +173,7 @@ impl Engine {
         let rate = f64::from(config.sample_rate);
         // Facts are read a hundred times a second: room for all that four blocks of a full lane can tell.
         let (outbox, collector) =
-            collector(FACTS, MAX_GENERATIONS + MAX_SAMPLERS + MAX_SOURCES + MAX_LANES + 64);
+            collector(FACTS, MAX_GENERATIONS + MAX_SAMPLERS + MAX_EFFECTS + MAX_SOURCES + MAX_LANES + 64);
         let (sender, receiver) = lane(64, LANE_OBJECTS);
         let counters = Arc::new(EngineCounters::default());
         let mut lanes: Vec<_> = (0..MAX_LANES).map(|_| None).collect();
@@ -347,6 +351,21 @@ impl Engine {
                     self.forget_scheduled(Some(index));
                     self.voices.fade(|voice| voice.sampler == index);
                 }
+                self.hush(Some(index));
+                None
+            }
+            Command::SetEffect(index, send, effect) => {
+                let (now, fade) = (self.frame, self.fade_frames());
+                let gone = match self.samplers.get_mut(usize::from(index)) {
+                    Some(Some(sampler)) => sampler.effects.replace(usize::from(send), effect, now, fade),
+                    _ => effect,
+                };
+                if let Some(gone) = gone
+                    && let Err(gone) = self.outbox.discard(Outgoing::Effect(gone))
+                {
+                    // As below.
+                    std::mem::forget(gone);
+                }
                 None
             }
             Command::SetPrograms(index, mut programs) => {
@@ -384,6 +403,23 @@ impl Engine {
         }
     }
 
+    /// Frames in which what is cut fades.
+    fn fade_frames(&self) -> u32 {
+        ((STEAL_FADE_S * f64::from(self.config.sample_rate)) as u32).max(1)
+    }
+
+    /// Tails of one sampler, or of all, fade.
+    fn hush(&mut self, sampler: Option<SamplerIndex>) {
+        let (now, fade) = (self.frame, self.fade_frames());
+        for (_, sampler) in (0..)
+            .zip(self.samplers.iter_mut())
+            .filter_map(|(index, place)| Some((index, place.as_mut()?)))
+            .filter(|(index, _)| sampler.is_none_or(|wanted| wanted == *index))
+        {
+            sampler.effects.hush(now, fade);
+        }
+    }
+
     /// Nothing may still name it: its number will be given to another.
     fn drop_instrument(&mut self, index: InstrumentIndex) {
         self.instruments.remove(index);
@@ -405,12 +441,17 @@ impl Engine {
                 let _ = self.outbox.discard(Outgoing::Sampler(index, sampler));
             }
         }
+        let mut tails = 0;
+        for sampler in self.samplers.iter_mut().flatten() {
+            sampler.effects.dispose(self.frame, &mut self.outbox);
+            tails += usize::from(sampler.effects.sounds());
+        }
         self.sources.settle(&mut self.outbox);
         let frames = self.frame.saturating_sub(self.metered) as f64;
         self.metered = self.frame;
         self.metering.add(&self.counters.meter, frames, self.output.take_levels());
         let voices = self.voices.len();
-        let sounding = voices + self.sources.sounding();
+        let sounding = voices + self.sources.sounding() + tails;
         let state = match self.state {
             EngineState::Running => CLOCK_RUNS,
             EngineState::Suspending(_) => CLOCK_FADES,

@@ -57,7 +57,8 @@ pub struct Note {
     /// 0..=127, 64 neutral.
     brightness: Ramp,
     filters: [NoteFilter; 3],
-    sends: [Ramp; SENDS],
+    /// `None`: as its sampler has them.
+    sends: [Option<Ramp>; SENDS],
     stages: Stages,
     portamento_s: Option<f32>,
     /// Part of the sample that it plays, 0..=1.
@@ -82,7 +83,7 @@ impl Default for Note {
             pressure: Ramp::at_rest(0.0),
             brightness: Ramp::at_rest(64.0),
             filters: [NoteFilter::default(); 3],
-            sends: [Ramp::at_rest(0.0); SENDS],
+            sends: [None; SENDS],
             stages: Stages::default(),
             portamento_s: None,
             span: [0.0, 1.0],
@@ -131,6 +132,11 @@ impl Note {
     /// 0..=127, 64 neutral.
     pub fn brightness_at(&self, frame: Frames) -> f32 {
         self.brightness.at(frame)
+    }
+
+    /// Level of a send; `None`: its sampler's.
+    pub fn send_at(&self, send: usize, frame: Frames) -> Option<f32> {
+        self.sends.get(send)?.map(|ramp| ramp.at(frame))
     }
 
     /// One of its filters.
@@ -185,9 +191,9 @@ impl Note {
             NoteParam::Resonance => self.turn_resonance(NoteFilterKind::Low, value, now, over),
             NoteParam::HighResonance => self.turn_resonance(NoteFilterKind::High, value, now, over),
             NoteParam::BandResonance => self.turn_resonance(NoteFilterKind::Band, value, now, over),
-            NoteParam::Reverb => self.turn_send(0, value, now, over),
-            NoteParam::Delay => self.turn_send(1, value, now, over),
-            NoteParam::Chorus => self.turn_send(2, value, now, over),
+            NoteParam::Reverb => self.turn_send(0, value, now, over, heard),
+            NoteParam::Delay => self.turn_send(1, value, now, over, heard),
+            NoteParam::Chorus => self.turn_send(2, value, now, over, heard),
             NoteParam::Gain | NoteParam::Pan => {
                 if param == NoteParam::Gain {
                     self.gain = value;
@@ -247,9 +253,16 @@ impl Note {
         }
     }
 
-    fn turn_send(&mut self, send: usize, level: f32, now: Frames, over: u32) {
-        if let Some(ramp) = self.sends.get_mut(send) {
-            turn(ramp, level, now, over);
+    fn turn_send(&mut self, send: usize, level: f32, now: Frames, over: u32, heard: bool) {
+        match self.sends.get_mut(send) {
+            Some(Some(ramp)) => turn(ramp, level, now, over),
+            // One that is heard comes from its sampler's level; from none, since whose it was is not known here.
+            Some(place) => {
+                let mut ramp = Ramp::at_rest(if heard { 0.0 } else { level });
+                turn(&mut ramp, level, now, over);
+                *place = Some(ramp);
+            }
+            None => {}
         }
     }
 

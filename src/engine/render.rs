@@ -5,6 +5,7 @@
 //! the order of all sums, and so their bits, are the same for any blocks (RT-6).
 
 use super::bus::Bus;
+use super::effects::Effects;
 use super::filtered::{self, Filtered};
 use super::instruments::Instruments;
 use super::message::{Fact, Outgoing};
@@ -40,14 +41,14 @@ impl Engine {
                 voice.end();
                 continue;
             };
-            let Some((heard, bus)) = sampler.heard_and_bus(voice.channel) else { continue };
+            let Some((heard, bus, effects)) = sampler.heard_and_buses(voice.channel) else { continue };
             voice.prepare(region, self.frame, heard);
             if voice.tone.is_on() {
                 any_filtered = true;
                 continue;
             }
             voice.render(region, (self.frame, frames), heard, scratch, |kernel, _, stretch| {
-                Some(add(kernel, bus, &stretch))
+                Some(add(kernel, bus, effects, &stretch))
             });
         }
         if any_filtered {
@@ -109,14 +110,19 @@ fn fetch_ahead(voices: &Voices, instruments: &Instruments, place: usize, frames:
     }
 }
 
-/// Adds a stretch to a bus; returns the last frame that was added.
-fn add(kernel: &Kernel, bus: &mut Bus, stretch: &Stretch) -> [f32; 2] {
+/// Adds a stretch to a bus, and to those of effects; returns the last frame that was added.
+fn add(kernel: &Kernel, bus: &mut Bus, effects: &mut Effects, stretch: &Stretch) -> [f32; 2] {
     let sides = [&*stretch.left, if stretch.stereo { &*stretch.right } else { &*stretch.left }];
     let lines = stretch.gain.into_iter().zip(stretch.slope);
     let mut last = [0.0; 2];
     for (((bus, values), (gain, slope)), last) in bus.iter_mut().zip(sides).zip(lines).zip(&mut last) {
         if let Some(out) = bus.get_mut(stretch.at..stretch.at + values.len()) {
             *last = kernel.add_line(out, values, gain, slope, stretch.first).unwrap_or(0.0);
+        }
+    }
+    if let Some(lines) = stretch.sends {
+        for (side, values) in sides.into_iter().enumerate() {
+            lines.add(kernel, effects, side, (stretch.at, stretch.first), values);
         }
     }
     last
@@ -140,7 +146,12 @@ fn empty(
             let mut voices = voices.borrow_mut();
             let Some(voice) = voices.get_mut(filtrate.slot) else { return };
             let Some(Some(sampler)) = samplers.get_mut(usize::from(voice.sampler)) else { return };
-            if let Some(bus) = sampler.bus().get_mut(filtrate.side)
+            let (bus, effects) = sampler.buses();
+            if let Some(lines) = filtrate.sends {
+                let place = (filtrate.at, filtrate.first);
+                lines.add(&voice.kernel(), effects, filtrate.side, place, filtrate.values);
+            }
+            if let Some(bus) = bus.get_mut(filtrate.side)
                 && let Some(last) = filtered::add(&voice.kernel(), bus, &filtrate)
             {
                 voice.put_out(filtrate.side, last);

@@ -7,8 +7,10 @@ use super::bus::{self, Bus, SILENT};
 use super::channel::{
     BEND_RANGE_CENTS, Channel, Controlled, Glides, Heard, MEMBER_BEND_RANGE_CENTS, neutral,
 };
+use super::effects::Effects;
 use super::event::{CHANNELS, InstrumentIndex};
 use super::modulators::scramble;
+use super::note::SENDS;
 use super::player::Player;
 use super::programs::Programs;
 use super::zones::Zones;
@@ -73,6 +75,9 @@ pub struct Sampler {
     voices: usize,
     voices_on: [u32; CHANNELS],
     bus: Bus,
+    /// Sends and what is behind them; levels of notes that have none of their own.
+    pub effects: Effects,
+    sends: [Ramp; SENDS],
     residue: [f32; 2],
 }
 
@@ -100,6 +105,8 @@ impl Sampler {
             voices: 0,
             voices_on: [0; CHANNELS],
             bus: SILENT,
+            effects: Effects::default(),
+            sends: [Ramp::at_rest(0.0); SENDS],
             residue: [0.0; 2],
         }
     }
@@ -108,12 +115,21 @@ impl Sampler {
     pub fn heard(&self, channel: u8) -> Option<Heard<'_>> {
         let own = self.channels.get(usize::from(channel))?;
         let master = self.zones.master_of(channel).and_then(|master| self.channels.get(usize::from(master)));
-        Some(Heard { own, master })
+        Some(Heard { own, master, sends: &self.sends })
     }
 
-    /// The bus, for voices.
-    pub fn bus(&mut self) -> &mut Bus {
-        &mut self.bus
+    /// What voices sound on.
+    pub fn buses(&mut self) -> (&mut Bus, &mut Effects) {
+        (&mut self.bus, &mut self.effects)
+    }
+
+    /// Level of a send, by number, of notes that have none of their own; ramped where one may be heard.
+    pub fn set_send(&mut self, send: usize, level: f32, now: Frames, sample_rate: u32) {
+        self.touched = u16::MAX;
+        let frames = if self.voices > 0 { (RAMP_S * f64::from(sample_rate)) as u32 } else { 0 };
+        if let Some(ramp) = self.sends.get_mut(send) {
+            ramp.glide(level, now, frames);
+        }
     }
 
     /// Channels on which something that voices follow has been moved since the last time, a bit each.
@@ -172,11 +188,11 @@ impl Sampler {
         self.channels.get(usize::from(channel))?.last_key()
     }
 
-    /// One channel and the bus that its voices sound on.
-    pub fn heard_and_bus(&mut self, channel: u8) -> Option<(Heard<'_>, &mut Bus)> {
+    /// One channel and what its voices sound on.
+    pub fn heard_and_buses(&mut self, channel: u8) -> Option<(Heard<'_>, &mut Bus, &mut Effects)> {
         let own = self.channels.get(usize::from(channel))?;
         let master = self.zones.master_of(channel).and_then(|master| self.channels.get(usize::from(master)));
-        Some((Heard { own, master }, &mut self.bus))
+        Some((Heard { own, master, sends: &self.sends }, &mut self.bus, &mut self.effects))
     }
 
     /// Whether voices of a channel hear what is sent to another: their own, or their zone's master.
@@ -192,7 +208,7 @@ impl Sampler {
 
     /// What new notes of a channel play; a member of a zone without an instrument of its own plays its master's.
     pub fn instrument_on(&self, channel: u8) -> Option<InstrumentIndex> {
-        let Heard { own, master } = self.heard(channel)?;
+        let Heard { own, master, .. } = self.heard(channel)?;
         own.instrument.or_else(|| master?.instrument)
     }
 
@@ -390,12 +406,13 @@ impl Sampler {
 
     /// Whether anything may sound: the bus is rendered only then.
     pub fn sounds(&self) -> bool {
-        self.voices > 0 || self.residue != [0.0; 2]
+        self.voices > 0 || self.residue != [0.0; 2] || self.effects.sounds()
     }
 
     /// The bus for the next `frames`, silent: voices add to it.
     pub fn open_bus(&mut self, frames: usize) {
         bus::open(&mut self.bus, frames);
+        self.effects.open(frames);
     }
 
     /// A voice was cut at this output: it is led to zero instead of left as a step (RT-11).
@@ -408,8 +425,9 @@ impl Sampler {
         }
     }
 
-    /// Adds the bus, through gain and pan, to the master.
+    /// Adds the bus and what comes back from the effects, through gain and pan, to the master.
     pub fn mix(&mut self, frame: Frames, frames: usize, residue_decay: f32, master: &mut Bus) {
+        self.effects.render(frame, frames, &mut self.bus);
         let ramps = [self.left, self.right];
         for (((bus, out), residue), ramp) in self.bus.iter_mut().zip(master).zip(&mut self.residue).zip(ramps)
         {

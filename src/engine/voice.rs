@@ -17,6 +17,7 @@ use super::modulators::{Modulators, Moment, Sums};
 use super::note::Note;
 use super::onset::Onset;
 use super::playhead::{Playhead, Span};
+use super::sends::{self, SendLines, Sends};
 use super::tone::Tone;
 use crate::dsp::envelope::Envelope;
 use crate::dsp::fast::cents_to_ratio;
@@ -107,6 +108,8 @@ pub struct Stretch<'a> {
     pub slope: [f32; 2],
     /// Which frame of its segment the stretch begins with.
     pub first: u32,
+    /// What goes to effects.
+    pub sends: Option<&'a SendLines>,
 }
 
 /// One region being played.
@@ -143,6 +146,7 @@ pub struct Voice {
     /// Something besides envelope and fade moves in the segment at hand.
     moves: bool,
     segment: Segment,
+    sends: Sends,
     /// Modulations at the beginning of the segment, and behind its end.
     now: Sums,
     then: Sums,
@@ -198,6 +202,7 @@ impl Voice {
             steady: [0.0; 2],
             moves: false,
             segment: Segment::default(),
+            sends: Sends::default(),
             now: Sums::default(),
             then: Sums::default(),
             fade: None,
@@ -276,6 +281,8 @@ impl Voice {
             // start from (RT-11).
             self.steady = self.steady_at(now, heard, &self.now);
             self.segment.gain = self.gain_after(0);
+            self.sends.turn(sends::levels(&self.own, now, heard));
+            self.sends.jump(self.segment.gain);
         }
         let places = self.tone.places(self.moment(0, now, heard), &self.now);
         self.tone.aim(0, Some(&places));
@@ -506,6 +513,7 @@ impl Voice {
         let at = self.segment.at;
         let gain = [self.segment.gain_at(0, at), self.segment.gain_at(1, at)];
         self.tone.cut(at);
+        self.sends.cut(at);
         self.pass(at);
         self.segment = Segment { gain, ..Segment::default() };
         self.stale = true;
@@ -596,6 +604,8 @@ impl Voice {
             self.steady = self.steady_at(frame + Frames::from(length), heard, &self.then);
         }
         if fresh || moved {
+            let end = frame + Frames::from(if self.moves { length } else { 0 });
+            self.sends.turn(sends::levels(&self.own, end, heard));
             self.set_step(frame + Frames::from(if self.moves { length / 2 } else { 0 }), heard);
         }
         let gain = self.segment.gain;
@@ -606,6 +616,7 @@ impl Voice {
             _ => 0.0,
         };
         self.segment = Segment { length, at: 0, gain, slope: [slope(0), slope(1)], end };
+        self.sends.aim(end, over);
         if self.tone.is_on() {
             let places =
                 (fresh || moved).then(|| self.tone.places(self.moment(length, frame, heard), &self.then));
@@ -656,7 +667,8 @@ impl Voice {
             if let (Some(left), Some(right)) = (left.get_mut(..count), right.get_mut(..count))
                 && count > 0
             {
-                let stretch = Stretch { at: done, left, right, stereo, gain, slope, first };
+                let sends = self.sends.lines();
+                let stretch = Stretch { at: done, left, right, stereo, gain, slope, first, sends };
                 self.last = put(&kernel, &self.tone, stretch).unwrap_or(self.last);
             }
             self.segment.at += count as u32;
@@ -678,8 +690,15 @@ impl Voice {
     fn end_segment(&mut self) {
         self.tone.reach();
         let gain = match self.pass(self.segment.length) {
-            true => self.gain_after(0),
-            false => self.segment.end,
+            true => {
+                let gain = self.gain_after(0);
+                self.sends.jump(gain);
+                gain
+            }
+            false => {
+                self.sends.reach();
+                self.segment.end
+            }
         };
         self.segment = Segment { gain, ..Segment::default() };
     }

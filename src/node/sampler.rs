@@ -54,6 +54,24 @@ impl SamplerHandle {
     }
 
     #[napi(catch_unwind)]
+    pub fn set_effect(&self, env: Env, name: Unknown, params: Unknown) -> Result<()> {
+        let (name, params) = (value::read(name)?, value::read(params)?);
+        self.sampler.set_effect(&name, &params).map_err(|error| throw(&env, &error))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn send_effect(&self, env: Env, name: Unknown, level: Unknown) -> Result<()> {
+        let (name, level) = (value::read(name)?, value::read(level)?);
+        self.sampler.send_effect(&name, &level).map_err(|error| throw(&env, &error))
+    }
+
+    /// Something is about to be sent to an effect, by number.
+    #[napi(catch_unwind)]
+    pub fn use_effect(&self, send: u32) {
+        self.sampler.use_effect(send as usize);
+    }
+
+    #[napi(catch_unwind)]
     pub fn close(&self) {
         self.sampler.close();
     }

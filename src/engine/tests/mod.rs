@@ -2,6 +2,7 @@
 //! arithmetic. Every `process` here also runs under the allocation guard (RT-1).
 
 mod controllers;
+mod effects;
 mod effort;
 mod expression;
 mod lifetime;
