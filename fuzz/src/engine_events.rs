@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ictus::dsp::interpolate::{Interpolation, Kernel};
 use ictus::dsp::limiter::LimiterSettings;
 use ictus::engine::event::{Event, PARAMS, encode, op};
+use ictus::engine::instruments::Installed;
 use ictus::engine::message::{Command, Outgoing};
 use ictus::engine::{Engine, EngineConfig, EngineEnds, Programs, Sampler, Stealing};
 use ictus::rt::lane::{Record, lane};
@@ -45,7 +46,7 @@ pub fn run(bytes: &[u8]) {
     let first = Arc::new(instrument(&mut bytes));
     for rig in &mut rigs {
         rig.send(Command::AddSampler(0, Box::new(Sampler::new(config.polyphony, stealing, 1.0))));
-        rig.send(Command::SetInstrument(0, 0, first.clone()));
+        rig.send(Command::SetInstrument(0, 0, Installed::new(first.clone())));
         for channel in 0..16 {
             rig.push(&encode(Event::Assign { sampler: 0, channel, instrument: Some(0) }, None));
         }
@@ -167,7 +168,7 @@ impl Object {
     fn send(&self, rig: &mut Rig) {
         match self {
             Self::Instrument(place, generation, instrument) => {
-                rig.send(Command::SetInstrument(*place, *generation, instrument.clone()));
+                rig.send(Command::SetInstrument(*place, *generation, Installed::new(instrument.clone())));
             }
             Self::Sampler(place, polyphony, stealing, key_polyphony, velocity_curve) => {
                 let mut sampler = Sampler::new(*polyphony, *stealing, 1.0);
@@ -262,7 +263,8 @@ impl Rig {
                 }
                 Outgoing::Lane(..) | Outgoing::Refused(Command::AddLane(..)) => self.inside.lanes -= 1,
                 Outgoing::Refused(Command::SetPrograms(..)) => self.inside.programs -= 1,
-                Outgoing::Refused(_) | Outgoing::Fact(_) => {}
+                // No source and no effect is ever sent here.
+                Outgoing::Refused(_) | Outgoing::Fact(_) | Outgoing::Source(_) | Outgoing::Effect(_) => {}
             }
         }
     }

@@ -8,8 +8,9 @@ use ictus::dsp::filter::{FilterSettings, Kind};
 use ictus::dsp::interpolate::{Interpolation, Kernel};
 use ictus::dsp::lfo::{LfoSettings, Shape as LfoShape, Sync};
 use ictus::instrument::{
-    Instrument, LoopMode, LoopSettings, Modulation, Playback, Region, RegionFilter, Route, Sample,
-    SampleLoop, Shape, Source, Target, VelocityCurve,
+    Conditions, Instrument, LoopMode, LoopSettings, Manner, Modulation, Off, Playback, Region, RegionFilter,
+    Route, Sample, SampleLoop, Shape, Source, Stage, StartRoute, StartTarget, Switches, Target, Trigger,
+    VelocityCurve,
 };
 
 use crate::bytes::Bytes;
@@ -71,7 +72,65 @@ fn region(bytes: &mut Bytes<'_>) -> Region {
         group_polyphony: polyphony(bytes),
         key_polyphony: polyphony(bytes),
         modulation: Arc::new(modulation(bytes)),
+        conditions: bytes.flag().then(|| Arc::new(conditions(bytes))),
+        manner: manner(bytes),
     }
+}
+
+fn conditions(bytes: &mut Bytes<'_>) -> Conditions {
+    use Trigger::{Attack, Controller, First, Legato, Release, ReleaseKey};
+    Conditions {
+        trigger: bytes.of(&[Attack, First, Legato, Release, ReleaseKey, Controller]),
+        random: (0.0, bytes.around_f32(0.0, 1.0)),
+        sequence: (bytes.byte(), bytes.byte()),
+        controllers: (0..bytes.below(3))
+            .map(|_| (bytes.byte(), (0.0, bytes.around_f32(0.0, 127.0))))
+            .collect(),
+        on_controllers: (0..bytes.below(3))
+            .map(|_| (bytes.byte(), (1.0, bytes.around_f32(0.0, 127.0))))
+            .collect(),
+        switches: Switches {
+            last: bytes.flag().then(|| (bytes.byte(), bytes.byte())),
+            down: bytes.flag().then(|| bytes.byte()),
+            up: bytes.flag().then(|| bytes.byte()),
+            previous: bytes.flag().then(|| bytes.byte()),
+        },
+        ..Conditions::default()
+    }
+}
+
+fn manner(bytes: &mut Bytes<'_>) -> Manner {
+    if bytes.flag() {
+        return Manner::default();
+    }
+    Manner {
+        off: bytes.of(&[Off::Fast, Off::Normal, Off::Time(0.01), Off::Time(0.0)]),
+        sustain: bytes.flag().then(|| bytes.byte()),
+        self_mask: bytes.flag(),
+        delay_s: f32::from(bytes.byte()) / 10_000.0,
+        delay_random_s: f32::from(bytes.byte()) / 10_000.0,
+        offset_random_frames: f32::from(bytes.byte()) * 20.0,
+        release_decay_db: f32::from(bytes.byte()),
+        own_bend: bytes.flag(),
+        plain_controllers: bytes.flag(),
+        decay_to_zero: bytes.flag(),
+        reverse: bytes.flag(),
+        width: f32::from(bytes.byte()) / 64.0 - 2.0,
+        ..Manner::default()
+    }
+}
+
+fn start_route(bytes: &mut Bytes<'_>) -> StartRoute {
+    let to = match bytes.below(6) {
+        0 => StartTarget::Amplitude(Stage::Attack),
+        1 => StartTarget::Envelope(bytes.byte() % 6, Stage::Sustain),
+        2 => StartTarget::LfoDelay(bytes.byte() % 6),
+        3 => StartTarget::Offset,
+        4 => StartTarget::Delay,
+        _ => StartTarget::VelocityTrack,
+    };
+    let depth = f32::from(bytes.byte()) / 128.0 - 1.0;
+    StartRoute { from: source(bytes), shape: shape(bytes), to, depth }
 }
 
 fn polyphony(bytes: &mut Bytes<'_>) -> u32 {
@@ -129,6 +188,7 @@ fn modulation(bytes: &mut Bytes<'_>) -> Modulation {
         lfos: (0..bytes.below(6)).map(|_| lfo(bytes)).collect(),
         filters: (0..bytes.below(5)).map(|_| filter(bytes)).collect(),
         routes: (0..bytes.below(12)).map(|_| route(bytes)).collect(),
+        at_start: (0..bytes.below(4)).map(|_| start_route(bytes)).collect(),
     }
 }
 
