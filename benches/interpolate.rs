@@ -1,10 +1,9 @@
-//! Cost and noise of the interpolation kernels: `cargo bench --bench interpolate --no-default-features`.
+//! Cost of the interpolation kernels: `cargo bench --bench interpolate --no-default-features`.
 //!
 //! ns per frame are medians of interleaved rounds, each kernel reading runs of 32 frames, as voices do, all over a
-//! second of noise; "×" is beside linear, scalar, of the same shape in the same run. Signal-to-noise is that of a sine
-//! at 48 kHz, found by least squares, transposed by +7 and −5 semitones, the worse of both.
+//! second of noise; "×" is beside linear, scalar, of the same shape in the same run. Noise and aliasing
+//! are measured out of the whole engine: `--bench engine -- quality`.
 
-use std::f64::consts::TAU;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
@@ -96,38 +95,6 @@ fn main() {
         }
         println!();
     }
-
-    println!("\nsignal-to-noise, dB, worse of +7 and −5 semitones");
-    let hz = [100.0, 1_000.0, 4_000.0, 10_000.0, 13_000.0, 16_000.0];
-    print!("{:<10}", "");
-    hz.iter().for_each(|hz| print!("{:>9.0}", hz));
-    println!(" Hz");
-    for interpolation in Interpolation::ALL {
-        let kernel = Kernel::new(interpolation);
-        print!("{:<10}", interpolation.name());
-        for hz in hz {
-            let worst =
-                [7.0f64, -5.0].map(|semitones| signal_to_noise(&kernel, hz, (semitones / 12.0).exp2()));
-            print!("{:>9.1}", worst[0].min(worst[1]));
-        }
-        println!();
-    }
-
-    println!(
-        "\nwhat is folded, dB: loudest of sines between the new Nyquist frequency and the old one, by ratio"
-    );
-    print!("{:<10}", "");
-    let ratios = [1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0];
-    ratios.iter().for_each(|ratio| print!("{ratio:>9}"));
-    println!();
-    for interpolation in Interpolation::ALL {
-        let kernel = Kernel::new(interpolation);
-        print!("{:<10}", interpolation.name());
-        for ratio in ratios {
-            print!("{:>9.1}", folded(&kernel, ratio));
-        }
-        println!();
-    }
 }
 
 /// ns per frame.
@@ -152,48 +119,6 @@ fn round(kernel: &Kernel, noise: &[f32], ratio: f64, stereo: bool) -> f64 {
         }
     }
     started.elapsed().as_secs_f64() * 1e9 / FRAMES_A_ROUND as f64
-}
-
-fn read(kernel: &Kernel, hz: f64, ratio: f64, count: usize) -> (Vec<f32>, f64) {
-    let step = (ratio * ONE_FRAME as f64).round();
-    let frames = 300 + (count as f64 * ratio) as usize;
-    let sine: Vec<f32> = (0..frames).map(|n| (TAU * hz / RATE * n as f64).sin() as f32).collect();
-    let mut out = vec![0.0; count];
-    kernel.read_mono(&sine, 128 * ONE_FRAME, step as Step, &mut out);
-    (out, TAU * hz / RATE * step / ONE_FRAME as f64)
-}
-
-/// dB of the sine that fits best over what is left without it.
-fn signal_to_noise(kernel: &Kernel, hz: f64, ratio: f64) -> f64 {
-    let (out, angle) = read(kernel, hz, ratio, 16_384);
-    let (mut ss, mut sc, mut cc, mut ys, mut yc, mut yy) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
-    for (n, y) in out.iter().enumerate() {
-        let (y, (s, c)) = (f64::from(*y), (angle * n as f64).sin_cos());
-        ss += s * s;
-        sc += s * c;
-        cc += c * c;
-        ys += y * s;
-        yc += y * c;
-        yy += y * y;
-    }
-    let determinant = ss * cc - sc * sc;
-    let (a, b) = ((ys * cc - yc * sc) / determinant, (yc * ss - ys * sc) / determinant);
-    let signal = a * ys + b * yc;
-    10.0 * (signal / (yy - signal)).log10()
-}
-
-/// Loudest sine that comes out though its pitch has no place in the output, in dB of what went in.
-fn folded(kernel: &Kernel, ratio: f64) -> f64 {
-    let nyquist = RATE / 2.0 / ratio;
-    let mut worst = f64::NEG_INFINITY;
-    for i in 0..200 {
-        // Dense near the new Nyquist frequency, where it is loudest.
-        let hz = nyquist + (RATE / 2.0 - nyquist) * (f64::from(i) / 200.0).powi(2);
-        let (out, _) = read(kernel, hz + 0.37, ratio, 2048);
-        let power = out.iter().map(|y| f64::from(*y).powi(2)).sum::<f64>() / 2048.0;
-        worst = worst.max(10.0 * (power * 2.0).log10());
-    }
-    worst
 }
 
 /// An engine with 64 held voices on loops, each at its own pitch within a fifth; blocks of 128 frames.

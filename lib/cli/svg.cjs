@@ -8,13 +8,14 @@ const RIGHT = 20;
 const TOP = 56;
 const BOTTOM = 56;
 /** Told apart by people who see no red from green (Okabe and Ito, "Color Universal Design", 2008). */
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7'];
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'];
 
 const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const round = (value) => Number(value.toFixed(1));
 
-/** Positions on a logarithmic axis from `low` to `high`. */
-function scale(low, high, from, to) {
+/** Positions on an axis from `low` to `high`, logarithmic or not. */
+function scale(low, high, from, to, linear = false) {
+  if (linear) return (value) => round(from + ((value - low) / (high - low)) * (to - from));
   const [a, b] = [Math.log(low), Math.log(Math.max(high, low * 1.01))];
   return (value) => round(from + ((Math.log(Math.max(value, low)) - a) / (b - a)) * (to - from));
 }
@@ -46,13 +47,13 @@ function legend(names) {
 }
 
 /**
- * Lines over logarithmic axes. `series`: `[{ name, points: [[x, y], …] }]`; `ticks`: `{ x: [[value, label], …], y: … }`,
- * which also give the ends of the axes.
+ * Lines over logarithmic axes, but for those that `linear` names. `series`: `[{ name, points: [[x, y], …] }]`; `ticks`:
+ * `{ x: [[value, label], …], y: … }`, which also give the ends of the axes.
  */
-function lines({ title, xTitle, yTitle, series, ticks }) {
+function lines({ title, xTitle, yTitle, series, ticks, linear = '' }) {
   const ends = (axis) => [axis[0][0], axis.at(-1)[0]];
-  const x = scale(...ends(ticks.x), LEFT, WIDTH - RIGHT);
-  const y = scale(...ends(ticks.y), HEIGHT - BOTTOM, TOP);
+  const x = scale(...ends(ticks.x), LEFT, WIDTH - RIGHT, linear.includes('x'));
+  const y = scale(...ends(ticks.y), HEIGHT - BOTTOM, TOP, linear.includes('y'));
   const body = [
     ...ticks.x.map(([value, label]) => vertical(x(value), label)),
     ...ticks.y.map(([value, label]) => horizontal(y(value), label)),

@@ -3,7 +3,7 @@
 //! The same second of noise, mono, looped, as a SoundFont made in memory, and the same notes held: 16 keys, from a fifth
 //! down to a fifth up, on one channel or on four. 48 kHz, 128 frames a call, no reverb, no chorus. Rounds are taken by
 //! turns, medians compared; "×" says how many times what ictus takes with an interpolation of the same kind. Their
-//! voices have a low-pass filter, which ours have not yet: each is measured as the format's defaults leave it
+//! voices have a low-pass filter, which ours have not here: each is measured as the format's defaults leave it
 //! and with a cutoff beyond Nyquist ("open"), where rustysynth leaves it out and the others do not.
 
 mod fluid;
