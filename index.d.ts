@@ -423,6 +423,34 @@ export interface NoteOptions extends NoteParams {
   send?: { reverb?: number; delay?: number; chorus?: number };
 }
 
+/** In the vocabulary of Tidal and Strudel. */
+export interface PlayOptions extends NoteOptions {
+  /** Which sample of the sound, from 0; beyond the last it goes round. Default: the number in the name, or 0. */
+  n?: number;
+  /**
+   * Of a list of samples, 60 is the recording's own pitch and each key 100 cents from it; of samples by note, and of an
+   * instrument, the key. Default 60.
+   */
+  note?: number;
+  /** 0..127, default 127. */
+  velocity?: number;
+  /** Part of the sample, 0..1. */
+  begin?: number;
+  end?: number;
+  /** 1 is its own; negative plays backwards. -64..64. */
+  speed?: number;
+  /** Round and round between `begin` and `end`, or between other places of the sample, 0..1. */
+  loop?: boolean | { start?: number; end?: number };
+  /** Choke group, 1..16777215: a new note with the same number ends the old one in 6 ms. 0 for none. */
+  cut?: number;
+  /** High-pass, Hz; and its resonance, dB. */
+  hcutoff?: number;
+  hresonance?: number;
+  /** Band-pass, Hz; and its resonance, dB. */
+  bandf?: number;
+  bandq?: number;
+}
+
 /** All of them glide to a new value in 50 ms unless they say otherwise. */
 export interface ReverbParams {
   /** Of what comes back, linear, 0..4, default 1: then an impulse has the energy that it was sent with. */
@@ -551,7 +579,11 @@ export class Sampler extends EventEmitter<SamplerEvents> {
   controlChange(controller: number, value: number, time?: number, channel?: number): void;
   /**
    * New notes of the channel play this program (0..127) of a bank (0..16383; default: as selected by controllers 0 and
-   * 32). A bank that doesn't have it leaves it to bank 0; a program that nobody loaded changes nothing.
+   * 32). A bank that doesn't have it leaves it to bank 0; a program that nobody has changes nothing.
+   *
+   * Programs are the presets of SoundFonts that were loaded into this sampler; `bank` is then that of
+   * `instrument.presets`, and controller 0. Channel 9 takes its programs from bank 128, percussion. A preset is loaded by
+   * the first call that asks for it, and silent until it is there (with the backend 'offline' the call waits).
    */
   programChange(program: number, bank?: number, time?: number, channel?: number): void;
   /** Aftertouch of a channel, 0..127. */
@@ -570,6 +602,15 @@ export class Sampler extends EventEmitter<SamplerEvents> {
    * events throw, and then none is taken. Returns how many were: fewer when the queue is full.
    */
   schedule(events: Float64Array): number;
+
+  /**
+   * Plays a sound of a bank by its name, `'bd'`, with a number, `'bd:3'`; any instrument by its own name (a file's
+   * stem); or an `Instrument`. Plays whatever the channels play, and needs none; `channel` says whose controllers it
+   * hears. Names are those of all that was loaded into this sampler, the latest first.
+   *
+   * Without `duration` a sample is heard to its end, or, with `loop`, until `release(id)`.
+   */
+  play(name: string | Instrument, options?: PlayOptions): NoteId;
   /** Forgets a note, or all of this sampler, that is scheduled and has not started; what sounds goes on. */
   cancel(id?: NoteId): void;
 
@@ -591,13 +632,22 @@ export class Sampler extends EventEmitter<SamplerEvents> {
  */
 export type InstrumentSource =
   /**
-   * A sound file; an SFZ instrument (docs/sfz.md says what is read of it); or a folder of sound files with note names
+   * A sound file; an SFZ instrument (docs/sfz.md says what is read of it); a SoundFont 2 or 3: one of its presets
+   * (`LoadOptions.preset`), program changes select the others; or a folder of sound files with note names
    * (`A4.wav`, `piano C#3 v2.wav`) or without (a drum kit from key 36).
    */
   | string
+  /**
+   * A bank: a folder of folders, a sound each, with its samples in natural order of their names (Tidal's layout); or a
+   * JSON map as Strudel has it (`{ "_base": "samples/", "bd": ["a.wav"], "piano": { "c4": "c4.wav" } }`), with files and
+   * not web addresses. `play()` plays its sounds; on the keyboard stand the first samples of each, from key 36.
+   */
+  | string
+  /** The same as an object: `{ bd: ['a.wav', 'b.wav'], sn: 's.wav' }`, as soon as one entry is a list. */
+  | Record<string, string | string[]>
   /** Note names or key numbers and sound files: `{ C4: 'c4.wav', 'F#4': 'fs4.wav' }`; each reaches halfway to the next. */
   | Record<string, string>
-  /** The bytes of a sound file, copied. */
+  /** The bytes of a sound file or SoundFont, copied. */
   | Uint8Array
   /** One mono sample at the engine's rate, copied, on all keys, root key 60. */
   | Float32Array;
@@ -612,6 +662,13 @@ export interface LoadOptions {
   channel?: number;
   /** Folder that relative paths of a map start from; default: the working directory. */
   baseUrl?: string;
+  /**
+   * Of a SoundFont: a program, 0..127, or a preset's name. Without `preset` and `bank`, program 0 is loaded, and plays on
+   * all channels that play nothing yet; the bank's percussion (bank 128) is loaded along, and plays on channel 9.
+   */
+  preset?: number | string;
+  /** Of a SoundFont: 0..127, or 128, percussion. Default: the first that has the preset. */
+  bank?: number;
   /** As in `InstrumentOptions`; in `Sampler.from()` without an `engine` it is that of the engine. */
   interpolation?: Interpolation;
   onProgress?: (progress: LoadProgress) => void;
@@ -641,6 +698,8 @@ export class Instrument {
   readonly keyRange: [low: number, high: number] | [];
   /** Keys of an SFZ instrument that choose what the others play, and what they are called (`sw_label`), by key. */
   readonly keyswitches: { key: number; label: string }[];
+  /** All presets of the SoundFont that it came from, in order of bank and program; else none. */
+  readonly presets: { bank: number; program: number; name: string }[];
   /**
    * What was left out, repaired or doubtful while loading: never silent. For SFZ, each sentence begins with the file and
    * line where it came up first, and says how often.

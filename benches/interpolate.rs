@@ -160,6 +160,7 @@ impl Voices {
             note: note + 1,
             key: lowest + 6.96 * note as f32 / VOICES as f32,
             velocity: 10.0,
+            instrument: None,
         }));
         let mut voices = Self { engine, _ends: ends, out: vec![0.0; 256] };
         for event in events {

@@ -54,6 +54,10 @@ class Instrument {
     return this.#handle.info().keyswitches;
   }
 
+  get presets() {
+    return this.#handle.presets();
+  }
+
   get warnings() {
     return this.#handle.info().warnings;
   }
@@ -81,14 +85,27 @@ function createInstrument(name, rate, interpolation) {
   return new Instrument(MAKE, new native.InstrumentHandle(name, interpolation), rate);
 }
 
-async function loadInstrument(source, rate, { baseUrl, interpolation, onProgress, signal }) {
+/** A map of notes, or, as soon as one of its entries is a list, of sounds. */
+function entriesOf(map) {
+  const entries = Object.entries(map);
+  if (!entries.some(([, files]) => Array.isArray(files))) return entries;
+  return entries.map(([name, files]) => [name, Array.isArray(files) ? files : [files]]);
+}
+
+async function loadInstrument(source, rate, { baseUrl, preset, bank, interpolation, onProgress, signal }) {
   const cancel = new native.CancelHandle();
   const abort = () => cancel.cancel();
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    const data = typeof source === 'string' || ArrayBuffer.isView(source) ? source : Object.entries(source);
-    const handle = await native.load(data, baseUrl, rate, interpolation, onProgress, cancel);
+    const data = typeof source === 'string' || ArrayBuffer.isView(source) ? source : entriesOf(source);
+    const handle = await native.load(
+      data,
+      { base: baseUrl, preset, bank, interpolation },
+      rate,
+      onProgress,
+      cancel,
+    );
     return new Instrument(MAKE, handle, rate);
   } finally {
     signal?.removeEventListener('abort', abort);

@@ -85,6 +85,9 @@ class EffectChain {
   }
 }
 
+/** Parameters of play() that change nothing. */
+const PLAYED = Object.freeze({ begin: 0, end: 1, detune: 0, speed: 1, cut: 0, gain: 1, pan: 0, rate: 1 });
+
 /** An absent time is now. */
 const orNow = (time) => (time === undefined ? Number.NaN : time);
 
@@ -105,6 +108,11 @@ class Sampler extends EventEmitter {
   #effects;
   /** A bit for each effect that is known to be there, or to have been taken away. */
   #used = 0;
+  #banks = false;
+  /** Sounds by name: how many samples, and in which places of the engine. */
+  #sounds = new Map();
+  /** Places of sounds that go round. */
+  #loops = new Map();
 
   constructor(options = {}) {
     super();
@@ -140,12 +148,12 @@ class Sampler extends EventEmitter {
 
   static async from(source, options = {}) {
     native.checkSamplerOptions(options, options?.engine !== undefined, true);
-    const { channel, baseUrl, interpolation, onProgress, signal, ...samplerOptions } = options;
+    const { channel, baseUrl, preset, bank, interpolation, onProgress, signal, ...samplerOptions } = options;
     // Said of all, it is the engine's; on an engine that others may play, the instrument's.
     const own = options.engine === undefined ? undefined : interpolation;
     if (own === undefined && interpolation !== undefined) samplerOptions.interpolation = interpolation;
     const sampler = new Sampler(samplerOptions);
-    await sampler.load(source, { channel, baseUrl, interpolation: own, onProgress, signal });
+    await sampler.load(source, { channel, baseUrl, preset, bank, interpolation: own, onProgress, signal });
     return sampler;
   }
 
@@ -191,15 +199,24 @@ class Sampler extends EventEmitter {
   async load(source, options = {}) {
     native.checkCall('load', [source, options]);
     this.#checkOpen();
-    const { channel = 0, baseUrl, interpolation, onProgress, signal } = options;
+    const { channel = 0, baseUrl, preset, bank, interpolation, onProgress, signal } = options;
     if (signal !== undefined && !(signal instanceof AbortSignal)) native.checkCall('signal', [signal]);
     const instrument = await loadInstrument(source, this.#engine.sampleRate, {
       baseUrl,
+      preset,
+      bank,
       interpolation,
       onProgress,
       signal,
     });
     this.assign(channel, instrument);
+    // A whole bank fills the channels that play nothing yet.
+    const fill = preset === undefined && bank === undefined;
+    if (this.#handle.addBank(handleOf(instrument), fill)) this.#banks = true;
+    for (const sound of this.#handle.addSounds(handleOf(instrument), false))
+      this.#sounds.set(sound.name, sound);
+    // Places may be given anew.
+    this.#loops.clear();
     return instrument;
   }
 
@@ -267,6 +284,66 @@ class Sampler extends EventEmitter {
       this.#letGo(id, (time ?? this.#engine.currentTime) + duration, 1);
     }
     return id;
+  }
+
+  play(name, options = {}) {
+    native.checkCall('play', [name, options]);
+    this.#checkOpen();
+    const { n, note, velocity = 127, loop: round, time, duration, channel = 0, late, send } = options;
+    const [sound, own] = typeof name === 'string' ? this.#find(name) : [this.#soundOf(name), undefined];
+    const number = n ?? own ?? 0;
+    // Of a list, a number is a key, on which the sample has its own pitch; else the note is the key.
+    const place = sound.count === 0 ? 0 : number % sound.count;
+    const key = sound.count === 0 ? (note ?? 60) : place & 127;
+    let { begin = 0, end = 1, detune = 0, ...params } = options;
+    if (sound.count > 0 && note !== undefined) detune += (note - 60) * 100;
+    let at = sound.places[place >> 7];
+    if (round === true || typeof round === 'object') {
+      at = this.#looped(at, key, round.start ?? begin, round.end ?? end);
+      end = 1;
+    }
+    const policy = late === undefined ? this.#late : latePolicies.indexOf(late);
+    const when = orNow(time);
+    for (const [to, , effect] of SENDS) if (send?.[to] > 0) this.#use(effect);
+    const id = this.#start(key, velocity, time, channel + 16 * (at + 1), policy);
+    if (id === 0) return 0;
+    params = { ...params, begin, end, detune };
+    for (const param of layout.noteParams) {
+      const value = params[param.name];
+      // What is as it is anyway costs no record.
+      if (value === undefined || value === PLAYED[param.name]) continue;
+      this.#turn(id, param.index, value, when, 0);
+    }
+    for (const [to, param] of SENDS) {
+      if (send?.[to] !== undefined) this.#turn(id, param.index, send[to], when, 0);
+    }
+    if (duration !== undefined && velocity > 0) {
+      this.#letGo(id, (time ?? this.#engine.currentTime) + duration, 1);
+    }
+    return id;
+  }
+
+  /** A sound by its name, and the number behind a colon. */
+  #find(name) {
+    const known = this.#sounds.get(name);
+    if (known !== undefined) return [known, undefined];
+    const [, bare, number] = /^(.*):(\d{1,9})$/.exec(name) ?? [];
+    const found = this.#sounds.get(bare);
+    if (found === undefined) native.checkCall('sound', [bare ?? name, [...this.#sounds.keys()]]);
+    return [found, Number(number)];
+  }
+
+  #soundOf(instrument) {
+    const handle = handleOf(instrument);
+    if (handle === undefined) native.checkCall('play', [undefined]);
+    return this.#handle.addSounds(handle, true)[0];
+  }
+
+  #looped(place, key, start, end) {
+    const wanted = `${place} ${key} ${start} ${end}`;
+    if (!this.#loops.has(wanted))
+      this.#loops.set(wanted, this.#handle.looped(place, Math.round(key), start, end));
+    return this.#loops.get(wanted);
   }
 
   #start(note, velocity, time, channel, late) {
@@ -343,7 +420,7 @@ class Sampler extends EventEmitter {
         this.#useFor(a, b);
         return this.#lane.push(control, this.#index, channel, 0, a, b, time, 0, 0);
       case 0xc0:
-        return this.#lane.push(program, this.#index, channel, 0, a, SELECTED_BANK, time, 0, 0);
+        return this.#select(a, undefined, channel, time);
       case 0xd0:
         return this.#lane.push(channelPressure, this.#index, channel, 0, a, 0, time, 0, 0);
       default:
@@ -422,7 +499,18 @@ class Sampler extends EventEmitter {
 
   programChange(number, bank = undefined, time = undefined, channel = 0) {
     this.#refuse('programChange', [number, bank, time, channel]);
-    this.#lane.push(program, this.#index, channel, 0, number, bank ?? SELECTED_BANK, orNow(time), 0, 0);
+    this.#select(number, bank, channel, orNow(time));
+  }
+
+  /** A program change; where there are banks, the presets that it can lead to are loaded. */
+  #select(number, bank, channel, at) {
+    let [found, selected] = [number, bank ?? SELECTED_BANK];
+    if (this.#banks) {
+      const place = this.#handle.program(number, bank, channel);
+      found = place & 127;
+      selected = place < 0 ? SELECTED_BANK : place >> 7;
+    }
+    return this.#lane.push(program, this.#index, channel, 0, found, selected, at, 0, 0);
   }
 
   channelPressure(value, time = undefined, channel = 0) {
@@ -446,7 +534,8 @@ class Sampler extends EventEmitter {
     const [op, channel, a, b] = record;
     if (op === control) this.#useFor(a, b);
     if (op === noteOn) return this.#start(a, b, time, channel, this.#late);
-    this.#lane.push(op, this.#index, channel, 0, a, b, orNow(time), 0, 0);
+    if (op === program) this.#select(a, undefined, channel, orNow(time));
+    else this.#lane.push(op, this.#index, channel, 0, a, b, orNow(time), 0, 0);
     return 0;
   }
 

@@ -22,7 +22,7 @@ fn meaning(word: &str) -> Option<&'static [&'static str]> {
         "cpal" => &["cpal"],
         "rubato" => &["rubato"],
         "thread-priority" => &["thread_priority", "libc"], // libc reads back what the kernel granted
-        "decoders" => &["hound", "symphonia"],
+        "decoders" => &["hound", "symphonia", "serde_json"],
         "alsa-sys" => &["alsa_sys"],
         "jack" => &["jack"],
         "jack-sys" => &["jack_sys"],

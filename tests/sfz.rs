@@ -122,7 +122,15 @@ impl Rig {
     fn on(&mut self, key: f32, velocity: f32) -> u32 {
         self.note += 1;
         let note = self.note;
-        self.send(Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note, key, velocity });
+        self.send(Event::NoteOn {
+            sampler: 0,
+            channel: 0,
+            late: Late::Play,
+            note,
+            key,
+            velocity,
+            instrument: None,
+        });
         note
     }
 

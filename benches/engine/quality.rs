@@ -65,7 +65,15 @@ fn play(interpolation: Interpolation, hz: f64, semitones: f64, count: usize) -> 
     assert!(ends.lane.send(Command::SetInstrument(0, 0, Installed::new(instrument))).is_ok());
     for event in [
         Event::Assign { sampler: 0, channel: 0, instrument: Some(0) },
-        Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note: 1, key: 60.0, velocity: 127.0 },
+        Event::NoteOn {
+            sampler: 0,
+            channel: 0,
+            late: Late::Play,
+            note: 1,
+            key: 60.0,
+            velocity: 127.0,
+            instrument: None,
+        },
     ] {
         assert!(ends.lane.memory().push(&encode(event, None), 0));
     }

@@ -154,7 +154,15 @@ impl Rig {
         rig.play(Event::Assign { sampler: 0, channel: 0, instrument: Some(0) }, None);
         for n in 0..setup.voices as u32 {
             let (key, velocity) = ((n % 128) as f32, (n / 128 * 8 + 4) as f32);
-            let note = Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note: n + 1, key, velocity };
+            let note = Event::NoteOn {
+                sampler: 0,
+                channel: 0,
+                late: Late::Play,
+                note: n + 1,
+                key,
+                velocity,
+                instrument: None,
+            };
             rig.play(note, None);
         }
         rig.engine.process(&mut rig.out);
@@ -210,7 +218,7 @@ impl Rig {
 }
 
 pub fn on(note: u32, key: f32) -> Event {
-    Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note, key, velocity: 10.0 }
+    Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note, key, velocity: 10.0, instrument: None }
 }
 
 /// A recording and its loop; rigs share them, so that none of them owes its figure to where its memory lies.

@@ -6,7 +6,7 @@
 use super::error::{Error, Result};
 use super::note_params;
 use super::options::{INSTRUMENT_OPTIONS, LOAD_OPTIONS, read_interpolation};
-use super::value::{Options, Value, integer, number, time};
+use super::value::{Options, Value, integer, nearest, number, time};
 use crate::engine::event::{MAX_BANK, MAX_GLIDE_S};
 
 fn at(arguments: &[Value], place: usize) -> &Value {
@@ -72,9 +72,12 @@ fn load(source: &Value, options: &Value) -> Result<()> {
         Value::String(_) | Value::Other(FLOATS | BYTES) => {}
         Value::Object(entries) => {
             for (name, path) in entries {
-                if !matches!(path, Value::String(_)) {
+                let is_path = |path: &Value| matches!(path, Value::String(_));
+                let listed =
+                    matches!(path, Value::Array(paths) if !paths.is_empty() && paths.iter().all(is_path));
+                if !is_path(path) && !listed {
                     return Err(Error::InvalidType(format!(
-                        "\"{name}\" must be the path of one sample, got {path}"
+                        "\"{name}\" must be the path of one sample, or a list of paths, got {path}"
                     )));
                 }
             }
@@ -89,6 +92,16 @@ fn load(source: &Value, options: &Value) -> Result<()> {
     let options = Options::read("load options", options, &LOAD_OPTIONS)?;
     channel(options.get("channel").unwrap_or(&Value::Undefined))?;
     options.string("baseUrl")?;
+    match options.get("preset") {
+        None | Some(Value::String(_)) => {}
+        Some(value @ Value::Number(_)) => drop(integer("preset", value, 0, 127, "")?),
+        Some(other) => {
+            return Err(Error::InvalidType(format!(
+                "preset must be a program from 0 to 127 or a preset's name, got {other}"
+            )));
+        }
+    }
+    options.integer("bank", 0, 16_383, "")?;
     read_interpolation(&options)?;
     match options.get("onProgress") {
         None | Some(Value::Other("function")) => Ok(()),
@@ -146,6 +159,33 @@ pub fn check_call(call: &str, arguments: &[Value]) -> Result<()> {
                 time("time", at(arguments, 2))?;
                 channel(at(arguments, 3))?;
             }
+        }
+        "play" => {
+            match at(arguments, 0) {
+                Value::String(_) | Value::Object(_) => {}
+                other => {
+                    return Err(Error::InvalidType(format!(
+                        "play() takes the name of a sound, such as 'bd' or 'bd:3', or an Instrument, got {other}"
+                    )));
+                }
+            }
+            note_params::check_play_options(at(arguments, 1))?;
+        }
+        "sound" => {
+            let (Value::String(wanted), Value::Array(known)) = (at(arguments, 0), at(arguments, 1)) else {
+                return Ok(());
+            };
+            let known = || {
+                known.iter().filter_map(|name| {
+                    if let Value::String(name) = name { Some(name.as_str()) } else { None }
+                })
+            };
+            let hint = match nearest(wanted, known()) {
+                Some(name) => format!("did you mean '{name}'?"),
+                None if known().next().is_none() => "load() a bank, a map or a file first".into(),
+                None => format!("there are {}", known().take(20).collect::<Vec<_>>().join(", ")),
+            };
+            return Err(Error::InvalidArgument(format!("there is no sound '{wanted}'; {hint}")));
         }
         "noteOff" => {
             note(at(arguments, 0))?;

@@ -4,7 +4,7 @@
 //! has the old. What sounds ends on what it started with.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Shared};
@@ -16,7 +16,10 @@ use crate::dsp::interpolate::{Interpolation, Kernel};
 use crate::engine::event::InstrumentIndex;
 use crate::engine::instruments::Installed;
 use crate::engine::message::{Command, Generation};
-use crate::instrument::{Instrument as Model, MAX_REGIONS, Modulation, Play, Region};
+use crate::instrument::{
+    Instrument as Model, LoopMode, LoopSettings, MAX_REGIONS, Modulation, Play, Playback, Region, SampleLoop,
+};
+use crate::load::sf2::{Preset, SoundFont};
 
 /// What is known of an instrument.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,9 +70,40 @@ struct State {
     play: Play,
 }
 
+/// The SoundFont that an instrument is a preset of.
+#[derive(Clone)]
+pub struct Bank {
+    /// All presets.
+    pub soundfont: Arc<SoundFont>,
+    /// Which of them the instrument is.
+    pub preset: usize,
+    /// Another that was loaded along with it: the percussion of General MIDI.
+    pub drums: Option<(usize, Arc<Instrument>)>,
+}
+
+impl Bank {
+    /// What is loaded of it; `instrument` is the one that has this.
+    pub fn loaded(&self, instrument: &Arc<Instrument>) -> Vec<(usize, Arc<Instrument>)> {
+        let own = (self.preset, instrument.clone());
+        self.drums.clone().into_iter().chain([own]).collect()
+    }
+}
+
+/// A sound of a bank, as `play` finds it.
+pub struct Sound {
+    /// By which it is played.
+    pub name: String,
+    /// Samples of a list; 0 of one by note.
+    pub count: usize,
+    /// 128 samples each, one on each key; by note, one.
+    pub parts: Vec<Arc<Instrument>>,
+}
+
 /// An instrument.
 pub struct Instrument {
     name: String,
+    bank: OnceLock<Bank>,
+    sounds: OnceLock<Vec<Sound>>,
     state: Mutex<State>,
     interpolation: Option<Interpolation>,
     next_turn: AtomicU64,
@@ -83,6 +117,8 @@ impl Instrument {
     pub fn new(name: &str, interpolation: Option<Interpolation>) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
+            bank: OnceLock::new(),
+            sounds: OnceLock::new(),
             interpolation,
             state: Mutex::new(State {
                 kernel: interpolation.map(Kernel::new),
@@ -99,6 +135,57 @@ impl Instrument {
         })
     }
 
+    /// Says which preset of which SoundFont it is. Only the first word counts.
+    pub fn set_bank(&self, bank: Bank) {
+        let _ = self.bank.set(bank);
+    }
+
+    /// The SoundFont that it is a preset of.
+    pub fn bank(&self) -> Option<&Bank> {
+        self.bank.get()
+    }
+
+    /// All presets of its SoundFont, in order of bank and program; none when it comes from elsewhere.
+    pub fn presets(&self) -> &[Preset] {
+        self.bank.get().map_or(&[], |bank| bank.soundfont.presets())
+    }
+
+    /// Says which sounds it has by name. Only the first word counts.
+    pub fn set_sounds(&self, sounds: Vec<Sound>) {
+        let _ = self.sounds.set(sounds);
+    }
+
+    /// The sounds that it has by name; none unless it is a bank.
+    pub fn sounds(&self) -> &[Sound] {
+        self.sounds.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// One of its regions, the first on a key, going round from `start` to `end`, 0..=1 of its sample, as an instrument.
+    ///
+    /// Errors: `InvalidArgument` when nothing is on that key, or nothing between the two; `Limit`.
+    pub fn looped(&self, key: u8, start: f64, end: f64) -> Result<Arc<Self>> {
+        let region = {
+            let state = lock(&self.state);
+            let number = state.model.matching(f32::from(key), 127.0).next();
+            number.and_then(|number| state.model.region(number)).cloned()
+        };
+        let looped = region.and_then(|region| {
+            let frames = f64::from(region.sample.frames());
+            let [start, end] = [start, end].map(|place| (place * frames).round() as u32);
+            let settings = LoopSettings::forward(start, end, LoopMode::Continuous);
+            let round = SampleLoop::new(&region.sample, &settings)?;
+            Some(Region { playback: Playback::Loop(Arc::new(round)), ..region })
+        });
+        let region = looped.ok_or_else(|| {
+            Error::InvalidArgument(format!(
+                "loop must have a start before its end, both from 0 to 1 of a sample that is there, got {start} to {end}"
+            ))
+        })?;
+        let instrument = Self::new(&self.name, None);
+        instrument.add_regions(vec![region], Vec::new())?;
+        Ok(instrument)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -112,14 +199,23 @@ impl Instrument {
     /// What is known of it.
     pub fn info(&self) -> InstrumentInfo {
         let state = lock(&self.state);
-        InstrumentInfo {
-            regions: state.model.regions().len(),
-            samples: state.model.samples(),
-            memory: state.model.bytes(),
-            key_range: state.model.key_range(),
-            keyswitches: state.model.play().switches.clone(),
-            warnings: state.warnings.clone(),
+        let key_range = state.model.key_range();
+        let keyswitches = state.model.play().switches.clone();
+        let warnings = state.warnings.clone();
+        if self.sounds().is_empty() {
+            let model = &state.model;
+            let (regions, samples, memory) = (model.regions().len(), model.samples(), model.bytes());
+            return InstrumentInfo { regions, samples, memory, key_range, keyswitches, warnings };
         }
+        // Of a bank: what its sounds have, which it shares on the keyboard.
+        let parts = self.sounds().iter().flat_map(|sound| &sound.parts).map(|part| part.info());
+        let none = InstrumentInfo { regions: 0, samples: 0, memory: 0, key_range, keyswitches, warnings };
+        parts.fold(none, |sum, part| InstrumentInfo {
+            regions: sum.regions + part.regions,
+            samples: sum.samples + part.samples,
+            memory: sum.memory + part.memory,
+            ..sum
+        })
     }
 
     /// A place in the order of regions, taken when a call is made, for [`Self::add_regions_in_turn`] when it is done.
@@ -223,6 +319,7 @@ impl Instrument {
 
     /// Takes it out of all engines. What sounds ends by itself. The second call does nothing.
     pub fn unload(&self) {
+        self.sounds().iter().flat_map(|sound| &sound.parts).for_each(|part| part.unload());
         self.leave(Command::RemoveInstrument);
     }
 

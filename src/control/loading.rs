@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::{Error, Result};
-use super::instrument::Instrument;
+use super::instrument::{Bank, Instrument, Sound};
 use super::value::{Options, Value};
 use crate::dsp::interpolate::Interpolation;
 use crate::instrument::{
     LoopMode, LoopSettings, MAX_SAMPLE_FRAMES, Play, Playback, Region, Sample, SampleLoop,
 };
-use crate::load;
+use crate::load::sf2::{DRUM_BANK, PresetWish, SoundFont};
+use crate::load::{self, sf2};
 use crate::units::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
 
 /// What an instrument is loaded from.
@@ -27,11 +28,21 @@ pub enum Source {
         /// Folder of relative paths; the working directory when `None`.
         base: Option<String>,
     },
+    /// Names of sounds and their files, in order; relative paths start at `base`.
+    Sounds {
+        /// `("bd", ["a.wav", "b.wav"])`.
+        entries: Vec<(String, Vec<String>)>,
+        /// Folder of relative paths; the working directory when `None`.
+        base: Option<String>,
+    },
     /// One mono sample, copied when the call was made.
     Samples(Vec<f32>),
     /// A file's bytes, copied when the call was made.
     Bytes(Vec<u8>),
 }
+
+/// Key of the first sound of a bank.
+const KIT_FIRST_KEY: u8 = 36;
 
 /// How far a load is.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +83,10 @@ pub struct Loading {
     pub engine_rate: u32,
     /// Of the instrument; `None`: the engine's.
     pub interpolation: Option<Interpolation>,
+    /// Folder that the relative paths of a map in a file start from; `None`: as the map says.
+    pub base: Option<String>,
+    /// Which preset, of a SoundFont; without a wish, program 0 and the percussion of General MIDI.
+    pub preset: PresetWish,
     /// How to stop it.
     pub cancel: Cancel,
 }
@@ -94,7 +109,15 @@ impl Loading {
             }
         };
         self.cancel.check()?;
+        if let Some(soundfont) = self.soundfont()? {
+            return self.load_preset(soundfont, &mut report);
+        }
+        if let Some(bank) = self.bank(&mut report)? {
+            self.cancel.check()?;
+            return self.make_bank(bank);
+        }
         let loaded = match &self.source {
+            Source::Sounds { .. } => return Err(Error::InvalidArgument("the map has no sounds".into())),
             Source::Path(path) => load::load_file(&PathBuf::from(path), &mut report)?,
             Source::Map { entries, base } => {
                 let entries: Vec<_> =
@@ -116,6 +139,90 @@ impl Loading {
         let instrument = Instrument::new(&loaded.name, self.interpolation);
         instrument.set_play(loaded.play)?;
         instrument.add_regions(loaded.regions, loaded.warnings)?;
+        Ok(instrument)
+    }
+
+    /// The named sounds that the source has, if it is a bank of them.
+    fn bank(&self, report: &mut load::OnProgress<'_>) -> Result<Option<load::Bank>> {
+        Ok(match &self.source {
+            Source::Path(path) if load::is_bank(path.as_ref()) => {
+                Some(load::load_bank(path.as_ref(), self.base.as_ref().map(|base| base.as_ref()), report)?)
+            }
+            Source::Sounds { entries, base } => {
+                let sounds: Vec<_> = entries
+                    .iter()
+                    .map(|(name, files)| (name.clone(), load::Files::List(files.clone())))
+                    .collect();
+                Some(load::load_sounds("map", &sounds, base.as_ref().map(|base| base.as_ref()), report)?)
+            }
+            _ => None,
+        })
+    }
+
+    /// A bank: an instrument for each part of each sound, and one that has the first sample of each on the keyboard, from
+    /// General MIDI's "Bass Drum 1" upwards.
+    fn make_bank(&self, bank: load::Bank) -> Result<Arc<Instrument>> {
+        let whole = Instrument::new(&bank.name, self.interpolation);
+        let mut kit = Vec::new();
+        let mut sounds = Vec::new();
+        for (number, sound) in bank.sounds.into_iter().enumerate() {
+            let key = KIT_FIRST_KEY.checked_add(number as u8).filter(|key| *key <= 127 && number < 128);
+            if let Some((key, first)) = key.zip(sound.parts.first().and_then(|part| part.first())) {
+                let (keys, root_key) = (key..=key, f64::from(key));
+                kit.push(Region { keys, root_key, playback: Playback::OneShot, ..first.clone() });
+            }
+            let mut parts = Vec::new();
+            for regions in sound.parts {
+                let part = Instrument::new(&sound.name, self.interpolation);
+                part.add_regions(regions, Vec::new())?;
+                parts.push(part);
+            }
+            sounds.push(Sound { name: sound.name, count: sound.count, parts });
+        }
+        whole.add_regions(kit, bank.warnings)?;
+        whole.set_sounds(sounds);
+        Ok(whole)
+    }
+
+    /// The SoundFont that the source is, if it is one.
+    fn soundfont(&self) -> Result<Option<Arc<SoundFont>>> {
+        let found = match &self.source {
+            Source::Path(path) if sf2::is_soundfont(path.as_ref()) => Some(SoundFont::open(path.as_ref())?),
+            Source::Bytes(bytes) if sf2::is_soundfont_bytes(bytes) => {
+                Some(SoundFont::from_bytes(bytes.as_slice().into(), "bytes".as_ref())?)
+            }
+            _ => None,
+        };
+        if found.is_none() && self.preset != PresetWish::default() {
+            let what = match &self.source {
+                Source::Path(path) => format!("\"{path}\" is none"),
+                _ => "this is none".into(),
+            };
+            return Err(Error::InvalidArgument(format!("preset and bank choose from a SoundFont; {what}")));
+        }
+        Ok(found)
+    }
+
+    fn load_preset(
+        &self,
+        soundfont: Arc<SoundFont>,
+        report: &mut load::OnProgress<'_>,
+    ) -> Result<Arc<Instrument>> {
+        let make = |preset: usize, report: &mut load::OnProgress<'_>| -> Result<Arc<Instrument>> {
+            let loaded = soundfont.load(preset, report)?;
+            let instrument = Instrument::new(&loaded.name, self.interpolation);
+            instrument.add_regions(loaded.regions, loaded.warnings)?;
+            Ok(instrument)
+        };
+        let preset = soundfont.choose(&self.preset)?;
+        let instrument = make(preset, report)?;
+        let drums = soundfont.find(DRUM_BANK, 0).filter(|drums| {
+            // All of General MIDI is wanted: its percussion cannot wait for a program change, for none comes.
+            self.preset == PresetWish::default() && *drums != preset
+        });
+        let drums = drums.map(|drums| Ok::<_, Error>((drums, make(drums, report)?))).transpose()?;
+        self.cancel.check()?;
+        instrument.set_bank(Bank { soundfont: soundfont.clone(), preset, drums });
         Ok(instrument)
     }
 }

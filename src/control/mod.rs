@@ -21,6 +21,7 @@ mod notifier;
 mod options;
 mod places;
 mod port;
+mod presets;
 #[cfg(feature = "device")]
 mod residence;
 mod ring;
@@ -33,6 +34,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use crate::load::sf2::{Preset, PresetWish};
 pub use calls::{BYTES, FLOATS, check_call};
 pub use default_engine::{close_all, default_engine};
 pub use devices::{DeviceInfo, devices};
@@ -48,7 +50,7 @@ pub use note_params::{NOTE_PARAMS, SENDS};
 pub use options::{EngineOptions, LATE_POLICIES, LOAD_OPTIONS, SamplerOptions, interpolation};
 pub use port::{NOTE_RESERVE, Port};
 pub use ring::{GenerateOptions, RingOptions, RingSpec, check_transport};
-pub use sampler::Sampler;
+pub use sampler::{PlacedSound, Sampler};
 pub use speaker::{FORMATS, SpeakerOptions, check_latency, open_speaker};
 pub use stats::{RealtimeInfo, Stats, XrunsBy};
 pub use stream::{Holder, Stream, StreamEvent};

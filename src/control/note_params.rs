@@ -13,6 +13,15 @@ pub const NOTE_PARAMS: [&str; 8] =
 /// What else a note may be started with.
 const START_PARAMS: [&str; 6] = ["attack", "decay", "sustain", "release", "delay", "portamento"];
 
+/// What only `play()` takes and every note may have.
+const PLAY_PARAMS: [&str; 8] = ["hcutoff", "hresonance", "bandf", "bandq", "begin", "end", "speed", "cut"];
+
+/// What else `play()` takes.
+const PLAY_OPTIONS: [&str; 4] = ["n", "note", "velocity", "loop"];
+
+/// In the vocabulary of Tidal and Strudel, but not in this version.
+const NOT_PLAYED: [&str; 4] = ["crush", "coarse", "shape", "vowel"];
+
 /// What of `NoteOptions` is no parameter of the note itself.
 const OTHER_OPTIONS: [&str; 5] = ["time", "duration", "channel", "late", "send"];
 
@@ -65,8 +74,48 @@ pub fn check_params(value: &Value) -> Result<()> {
 /// Checks the options of `noteOn()`.
 pub fn check_options(value: &Value) -> Result<()> {
     let names: Vec<&'static str> = NOTE_PARAMS.into_iter().chain(START_PARAMS).chain(OTHER_OPTIONS).collect();
-    let options = Options::read("note options", value, &names)?;
-    check(&options, &names)?;
+    check_all("note options", value, &names)
+}
+
+/// Checks the options of `play()`.
+pub fn check_play_options(value: &Value) -> Result<()> {
+    if let Value::Object(fields) = value
+        && let Some((name, _)) = fields.iter().find(|(name, _)| NOT_PLAYED.contains(&name.as_str()))
+    {
+        return Err(Error::InvalidArgument(format!(
+            "{name} is not in this version of play(); leave it out, or put the effect on the sampler"
+        )));
+    }
+    let names = NOTE_PARAMS.into_iter().chain(START_PARAMS).chain(OTHER_OPTIONS);
+    let names: Vec<&'static str> = names.chain(PLAY_PARAMS).chain(PLAY_OPTIONS).collect();
+    check_all("play options", value, &names)?;
+    let options = Options::read("play options", value, &names)?;
+    options.integer("n", 0, u32::MAX, "")?;
+    options.number("note", 0.0, 127.0, "")?;
+    options.number("velocity", 0.0, 127.0, "")?;
+    match options.get("loop") {
+        None | Some(Value::Bool(_)) => Ok(()),
+        Some(value @ Value::Object(_)) => {
+            let places = Options::read("loop", value, &["start", "end"])?;
+            let place =
+                |name: &str, else_: f64| Ok::<_, Error>(places.number(name, 0.0, 1.0, "")?.unwrap_or(else_));
+            let (start, end) = (place("start", 0.0)?, place("end", 1.0)?);
+            if start < end {
+                return Ok(());
+            }
+            Err(Error::InvalidArgument(format!(
+                "loop.start must be less than loop.end, got {start} and {end}"
+            )))
+        }
+        Some(other) => Err(Error::InvalidType(format!(
+            "loop must be true, false, or an object {{ start, end }} from 0 to 1 of the sample, got {other}"
+        ))),
+    }
+}
+
+fn check_all(what: &str, value: &Value, names: &[&'static str]) -> Result<()> {
+    let options = Options::read(what, value, names)?;
+    check(&options, names)?;
     options.word("late", &LATE_POLICIES, late_policy)?;
     time("time", options.get("time").unwrap_or(&Value::Undefined))?;
     options.number("duration", 0.0, MAX_DURATION_S, " s")?;

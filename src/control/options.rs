@@ -40,7 +40,8 @@ const MAX_CPU: u32 = 1023;
 pub const SAMPLER_OPTIONS: [&str; 5] = ["polyphony", "gain", "stealing", "notePolyphony", "velocityCurve"];
 
 /// Names of the options of `load()`.
-pub const LOAD_OPTIONS: [&str; 5] = ["channel", "baseUrl", "interpolation", "onProgress", "signal"];
+pub const LOAD_OPTIONS: [&str; 7] =
+    ["channel", "baseUrl", "preset", "bank", "interpolation", "onProgress", "signal"];
 
 /// Names of the options of `createInstrument()`.
 pub const INSTRUMENT_OPTIONS: [&str; 1] = ["interpolation"];

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::calls::check_call;
 use super::effects::Chain;
@@ -11,9 +12,10 @@ use super::instrument::Instrument;
 use super::lock;
 use super::options::SamplerOptions;
 use super::port::Port;
+use super::presets::{Presets, Wait};
 use super::value::Value;
 use crate::engine::Sampler as Core;
-use crate::engine::event::{CHANNELS, Event, NoteId, SamplerIndex};
+use crate::engine::event::{CHANNELS, Event, InstrumentIndex, NoteId, SamplerIndex};
 use crate::engine::message::Command;
 use crate::units::{Frames, seconds_to_frames};
 
@@ -25,6 +27,34 @@ struct Assigned {
     leaving: Vec<(Frames, Arc<Instrument>)>,
 }
 
+/// A sound that notes can name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedSound {
+    /// By which it is played.
+    pub name: String,
+    /// Samples of a list; 0 of an instrument with keys.
+    pub count: usize,
+    /// Instruments of 128 samples each; of one with keys, one.
+    pub places: Vec<InstrumentIndex>,
+}
+
+/// An instrument that notes name by its place.
+struct Named {
+    name: String,
+    place: InstrumentIndex,
+    instrument: Arc<Instrument>,
+}
+
+#[derive(Default)]
+struct AllNamed {
+    known: Vec<Named>,
+    /// Others have their names since then.
+    leaving: Vec<(Instant, Arc<Instrument>)>,
+}
+
+/// How long what was replaced stays for notes that are scheduled.
+const NAMED_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A sampler.
 pub struct Sampler {
     /// Its part of the engine, which goes later than this.
@@ -34,6 +64,9 @@ pub struct Sampler {
     index: SamplerIndex,
     serial: u32,
     assigned: Mutex<Assigned>,
+    presets: Mutex<Presets>,
+    /// What notes name themselves, whatever their channel plays.
+    named: Mutex<AllNamed>,
     closed: AtomicBool,
     next_note: AtomicU32,
     pub(super) effects: Mutex<Chain>,
@@ -61,6 +94,8 @@ impl Sampler {
             index,
             serial,
             assigned: Mutex::default(),
+            presets: Mutex::default(),
+            named: Mutex::default(),
             closed: AtomicBool::new(false),
             next_note: AtomicU32::new(1),
             effects: Mutex::default(),
@@ -122,6 +157,93 @@ impl Sampler {
         Ok(())
     }
 
+    /// From now on program changes select the presets of the bank that an instrument was loaded from; `fill`: channels
+    /// that play nothing play the instrument, channel 9 the bank's percussion. Returns whether there is such a bank.
+    ///
+    /// Errors: `Closed`, `Limit`.
+    pub fn add_bank(&self, instrument: &Arc<Instrument>, fill: bool) -> Result<bool> {
+        let Some(bank) = instrument.bank() else { return Ok(false) };
+        self.check_open()?;
+        let defaults = {
+            let mut presets = lock(&self.presets);
+            presets.add(&bank.soundfont, &bank.loaded(instrument));
+            presets.publish(&self.port, self.index)?;
+            presets.defaults(instrument)
+        };
+        if fill {
+            for (channel, instrument) in (0u8..).zip(defaults) {
+                if instrument.is_some() && self.instrument(channel).is_none() {
+                    self.assign(channel, instrument, None)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has what a program change leads to loaded, or loading; returns the bank (`None`: the one that the channel's
+    /// controllers have selected) and program that its event is to name. To be called before the event is sent.
+    ///
+    /// Thread: the one that owns the port; waits for the disk only where the engine is offline.
+    /// Errors: `Closed`, `Limit`.
+    pub fn prepare(&self, program: u8, bank: Option<u16>, channel: u8) -> Result<(Option<u16>, u8)> {
+        self.check_open()?;
+        let wait = if self.engine().info().backend == "offline" { Wait::Yes } else { Wait::No };
+        lock(&self.presets).prepare(&self.port, self.index, (program, bank, channel), wait)
+    }
+
+    /// Has the sounds of an instrument in the engine, so that notes can name them: those of a bank, or the instrument
+    /// itself under its name; nothing when it has none, unless it is `wanted` by itself.
+    ///
+    /// They stay until the sampler closes, or others have the same names; then for another minute, since notes that are
+    /// scheduled may need them. Errors: `Closed`, `Limit`.
+    pub fn add_sounds(&self, instrument: &Arc<Instrument>, wanted: bool) -> Result<Vec<PlacedSound>> {
+        self.check_open()?;
+        let own = [(instrument.name(), 0, std::slice::from_ref(instrument))];
+        let sounds: Vec<(&str, usize, &[Arc<Instrument>])> = match instrument.sounds() {
+            [] if instrument.name().is_empty() && !wanted => return Ok(Vec::new()),
+            [] => own.to_vec(),
+            sounds => sounds.iter().map(|sound| (&*sound.name, sound.count, &*sound.parts)).collect(),
+        };
+        let mut named = lock(&self.named);
+        let now = Instant::now();
+        named.leaving.retain(|(since, _)| now.duration_since(*since) < NAMED_PATIENCE);
+        let mut placed = Vec::new();
+        for (name, count, parts) in sounds {
+            let mut places = Vec::new();
+            for part in parts {
+                places.push(part.install(&self.port)?);
+            }
+            let replaced =
+                |known: &mut Named| known.name == name && !name.is_empty() && !places.contains(&known.place);
+            let gone: Vec<_> = named.known.extract_if(.., replaced).collect();
+            named.leaving.extend(gone.into_iter().map(|gone| (now, gone.instrument)));
+            for (place, part) in places.iter().zip(parts) {
+                if !named.known.iter().any(|known| known.place == *place) {
+                    named.known.push(Named { name: name.into(), place: *place, instrument: part.clone() });
+                }
+            }
+            placed.push(PlacedSound { name: name.into(), count, places });
+        }
+        Ok(placed)
+    }
+
+    /// A sound that goes round between two places of its sample, 0..=1: an instrument of its own, on the same key.
+    ///
+    /// Errors: `InvalidArgument`, `Closed`, `Limit`.
+    pub fn looped(&self, place: InstrumentIndex, key: u8, start: f64, end: f64) -> Result<InstrumentIndex> {
+        self.check_open()?;
+        let mut named = lock(&self.named);
+        let known = named.known.iter().find(|known| known.place == place);
+        let (name, instrument) =
+            known.map(|known| (known.name.clone(), known.instrument.clone())).ok_or_else(|| {
+                Error::InvalidArgument("there is no such sound any more; load() it again".into())
+            })?;
+        let instrument = instrument.looped(key, start, end)?;
+        let place = instrument.install(&self.port)?;
+        named.known.push(Named { name, place, instrument });
+        Ok(place)
+    }
+
     /// What a channel plays.
     pub fn instrument(&self, channel: u8) -> Option<Arc<Instrument>> {
         lock(&self.assigned)
@@ -155,6 +277,7 @@ impl Sampler {
             note,
             key: key as f32,
             velocity: velocity as f32,
+            instrument: None,
         };
         Ok(if self.port.send(event, seconds) { note } else { 0 })
     }
@@ -183,8 +306,12 @@ impl Sampler {
     fn leave(&self) {
         let assigned = std::mem::take(&mut *lock(&self.assigned));
         let instruments = assigned.channels.into_iter().flatten().map(|(_, instrument)| instrument);
-        let kept =
-            instruments.chain(assigned.leaving.into_iter().map(|(_, instrument)| instrument)).collect();
+        let presets = std::mem::take(&mut *lock(&self.presets)).into_instruments();
+        let leaving = assigned.leaving.into_iter().map(|(_, instrument)| instrument);
+        let named = std::mem::take(&mut *lock(&self.named));
+        let gone = named.leaving.into_iter().map(|(_, instrument)| instrument);
+        let named = named.known.into_iter().map(|known| known.instrument).chain(gone);
+        let kept = instruments.chain(leaving).chain(presets).chain(named).collect();
         let engine = self.port.engine();
         if !engine.is_closed() {
             let before = lock(&engine.shared().places).keep(self.index, kept);

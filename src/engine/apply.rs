@@ -2,7 +2,7 @@
 
 use super::channel::Controlled;
 use super::counters::EngineCounters;
-use super::event::{CHANNELS, Event, Late, NoteId, NoteParam, SamplerIndex};
+use super::event::{CHANNELS, Event, InstrumentIndex, Late, NoteId, NoteParam, SamplerIndex};
 use super::message::{Fact, Outgoing};
 use super::voice::{Start, Voice};
 use super::voices::{Room, Turn};
@@ -18,6 +18,7 @@ pub(super) struct NoteStart {
     pub(super) note: NoteId,
     pub(super) key: f32,
     pub(super) velocity: f32,
+    pub(super) instrument: Option<InstrumentIndex>,
     pub(super) skipped: Frames,
     pub(super) delayed: Frames,
 }
@@ -36,14 +37,23 @@ impl Engine {
             Event::NoteOn { sampler, channel, key, velocity: 0.0, .. } => {
                 self.apply(now, Event::NoteOff { sampler, channel, key });
             }
-            Event::NoteOn { sampler, channel, late, note, key, velocity } => {
+            Event::NoteOn { sampler, channel, late, note, key, velocity, instrument } => {
                 self.tell_late(sampler, note, late_by);
                 let (skipped, delayed) = match late {
                     Late::Drop if late_by > 0 => return self.tell(Fact::NoteEnded(sampler, note)),
                     Late::Skip => (late_by, 0),
                     Late::Play | Late::Drop => (0, late_by),
                 };
-                self.start_note(NoteStart { sampler, channel, note, key, velocity, skipped, delayed });
+                self.start_note(NoteStart {
+                    sampler,
+                    channel,
+                    note,
+                    key,
+                    velocity,
+                    instrument,
+                    skipped,
+                    delayed,
+                });
             }
             Event::Turn { sampler, note, param, value, over_s } => {
                 let over = (f64::from(over_s).max(RAMP_S) * f64::from(rate)).round() as u32;

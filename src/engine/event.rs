@@ -145,7 +145,17 @@ impl NoteParam {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     /// A note starts. Velocity 0 is a note-off (MIDI 1.0).
-    NoteOn { sampler: SamplerIndex, channel: u8, late: Late, note: NoteId, key: f32, velocity: f32 },
+    ///
+    /// `instrument`: what it plays, whatever its channel does.
+    NoteOn {
+        sampler: SamplerIndex,
+        channel: u8,
+        late: Late,
+        note: NoteId,
+        key: f32,
+        velocity: f32,
+        instrument: Option<InstrumentIndex>,
+    },
     /// Notes on this key are let go.
     NoteOff { sampler: SamplerIndex, channel: u8, key: f32 },
     /// One note is let go; one that has not started yet never will. `timed`: its own duration is over, so a note that
@@ -281,8 +291,11 @@ pub fn encode(event: Event, seconds: Option<f64>) -> Record {
     };
     let which = |channel: Option<u8>| channel.map_or(NONE, f64::from);
     match event {
-        Event::NoteOn { sampler, channel, late, note, key, velocity } => {
-            let mut record = row(op::NOTE_ON, sampler, channel.into(), note, key.into(), velocity.into());
+        Event::NoteOn { sampler, channel, late, note, key, velocity, instrument } => {
+            // Sixteen channels, and behind them the sixteen of each instrument.
+            let own = instrument.map_or(0.0, |index| (f64::from(index) + 1.0) * CHANNELS as f64);
+            let channel = f64::from(channel) + own;
+            let mut record = row(op::NOTE_ON, sampler, channel, note, key.into(), velocity.into());
             record[7] = f64::from(late as u8);
             record
         }
@@ -375,14 +388,18 @@ pub fn decode(record: &Record, sample_rate: u32) -> Option<(When, Event)> {
     let one_note = || note().filter(|id| *id > 0);
     let key = || within(a, 0.0, 127.0);
     let event = match op {
-        op::NOTE_ON => Event::NoteOn {
-            sampler: sampler()?,
-            channel: one_channel()?,
-            note: one_note()?,
-            key: key()?,
-            velocity: within(b, 0.0, 127.0)?,
-            late: Late::ALL.get(whole(late, 2)? as usize).copied()?,
-        },
+        op::NOTE_ON => {
+            let places = whole(channel, (CHANNELS as u32) * (u32::from(u16::MAX) + 2) - 1)?;
+            Event::NoteOn {
+                sampler: sampler()?,
+                channel: (places % CHANNELS as u32) as u8,
+                note: one_note()?,
+                key: key()?,
+                velocity: within(b, 0.0, 127.0)?,
+                late: Late::ALL.get(whole(late, 2)? as usize).copied()?,
+                instrument: (places / CHANNELS as u32).checked_sub(1).map(|index| index as u16),
+            }
+        }
         op::NOTE_OFF => Event::NoteOff { sampler: sampler()?, channel: one_channel()?, key: key()? },
         op::RELEASE => Event::Release { sampler: sampler()?, note: one_note()?, timed: whole(a, 1)? == 1 },
         op::CANCEL => {
@@ -466,10 +483,28 @@ mod tests {
     use proptest::prelude::*;
 
     fn samples_of_every_kind() -> Vec<Event> {
+        use Event::NoteOn;
         let (sampler, channel, note) = (7, 15, 4_000_000_000);
         vec![
-            Event::NoteOn { sampler, channel, late: Late::Play, note, key: 60.5, velocity: 99.25 },
-            Event::NoteOn { sampler, channel, late: Late::Skip, note, key: 60.5, velocity: 99.25 },
+            NoteOn { sampler, channel, late: Late::Play, note, key: 60.5, velocity: 99.25, instrument: None },
+            NoteOn {
+                sampler,
+                channel,
+                late: Late::Skip,
+                note,
+                key: 60.5,
+                velocity: 9.0,
+                instrument: Some(0),
+            },
+            NoteOn {
+                sampler,
+                channel,
+                late: Late::Drop,
+                note,
+                key: 0.0,
+                velocity: 1.0,
+                instrument: Some(u16::MAX),
+            },
             Event::Turn { sampler, note, param: NoteParam::Detune, value: -700.5, over_s: 0.25 },
             Event::Cancel { sampler, note: None },
             Event::Cancel { sampler, note: Some(note) },
@@ -523,7 +558,15 @@ mod tests {
     #[test]
     fn numbers_out_of_range_are_refused_one_by_one() {
         let good = encode(
-            Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note: 1, key: 60.0, velocity: 100.0 },
+            Event::NoteOn {
+                sampler: 0,
+                channel: 0,
+                late: Late::Play,
+                note: 1,
+                key: 60.0,
+                velocity: 100.0,
+                instrument: None,
+            },
             None,
         );
         let broken = [
@@ -533,7 +576,8 @@ mod tests {
             (0, f64::NAN),
             (1, -1.0),
             (1, 65_536.0),
-            (2, 16.0),
+            (2, 1_048_592.0),
+            (2, 15.5),
             (2, -1.0),
             (3, 0.0),
             (3, 4_294_967_296.0),

@@ -15,7 +15,7 @@ pub struct Struck {
 }
 
 /// What was the case before a note.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Before {
     /// Another key was down.
     pub legato: bool,

@@ -320,6 +320,7 @@ mod tests {
             note: id,
             key: 60.0,
             velocity: 100.0,
+            instrument: None,
         }
     }
 

@@ -9,7 +9,7 @@ use super::channel::{Heard, cc};
 use super::event::{Event, NoteId, SamplerIndex};
 use super::message::Fact;
 use super::onset::{Onset, Played};
-use super::player::{Struck, whole};
+use super::player::{Before, Struck, whole};
 use super::voice::Start;
 use super::{Engine, MAX_LAYERS};
 use crate::instrument::{Conditions, Region, Situation, Trigger};
@@ -37,7 +37,7 @@ struct Chosen {
 impl Engine {
     /// A key goes down: starts what its channel's instrument has for it.
     pub(super) fn start_note(&mut self, start: NoteStart) {
-        let NoteStart { sampler, channel, note, key, velocity, .. } = start;
+        let NoteStart { sampler, channel, note, key, velocity, instrument: own, .. } = start;
         let (now, rate) = (self.frame, self.config.sample_rate);
         let Some(Some(state)) = self.samplers.get_mut(usize::from(sampler)) else {
             return self.tell(Fact::NoteEnded(sampler, note));
@@ -46,9 +46,13 @@ impl Engine {
         let last_key = state.last_key(channel);
         let glide = state.portamento(channel, key).map(|(from, time_s)| ((from - key) * 100.0, time_s));
         let random = state.draw();
-        let index = state.instrument_on(channel).filter(|_| !state.is_closing());
+        let index = own.or_else(|| state.instrument_on(channel)).filter(|_| !state.is_closing());
         let Some(player) = state.player(channel) else { return };
-        let before = player.key_down(whole(key), Struck { note, velocity, at: now });
+        // A note that brings its instrument along holds no key of its channel's: nobody would let it go.
+        let before = match own {
+            Some(_) => Before::default(),
+            None => player.key_down(whole(key), Struck { note, velocity, at: now }),
+        };
         let (mut held, mut switch) = (player.held(), player.switch());
         let mut started = false;
         if let Some((generation, instrument, turns)) =
@@ -185,7 +189,8 @@ impl Engine {
             let played = Played { key, velocity, random };
             let mut onset = Onset::of(&found.modulation, played, heard);
             onset.offset += found.manner.offset_random_frames * random;
-            let start = NoteStart { sampler, channel, note, key, velocity, skipped: 0, delayed: 0 };
+            let start =
+                NoteStart { sampler, channel, note, key, velocity, instrument: None, skipped: 0, delayed: 0 };
             started = self.start_voice(Start {
                 generation,
                 region,
@@ -300,6 +305,7 @@ impl Engine {
             note: struck.note,
             key,
             velocity: struck.velocity,
+            instrument: None,
             skipped: 0,
             delayed: 0,
         };
@@ -355,7 +361,16 @@ impl Engine {
         for (region, key) in layers.into_iter().take(count) {
             // No note of anybody's: number 0, at full velocity.
             let velocity = 127.0;
-            let start = NoteStart { sampler, channel, note: 0, key, velocity, skipped: 0, delayed: 0 };
+            let start = NoteStart {
+                sampler,
+                channel,
+                note: 0,
+                key,
+                velocity,
+                instrument: None,
+                skipped: 0,
+                delayed: 0,
+            };
             let start = Start { generation, region, kernel, ..self.start_of(&start, velocity) };
             self.start_layer(start, velocity, random);
         }

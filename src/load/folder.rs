@@ -258,8 +258,18 @@ fn stem(name: &Path) -> String {
     name.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// The paths of a folder's sound files, in natural order.
+pub(super) fn sounds_in(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    Ok(Listing::read(path)?.sounds.iter().map(|name| path.join(name)).collect())
+}
+
+/// The paths of a folder's folders, in natural order.
+pub(super) fn subfolders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    Ok(Listing::read(path)?.folders.iter().map(|name| path.join(name)).collect())
+}
+
 /// The folder's own name, also of `.` and `kit/..`.
-fn folder_name(path: &Path) -> String {
+pub(super) fn folder_name(path: &Path) -> String {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     name(path).or_else(|| name(&path.canonicalize().ok()?)).unwrap_or_else(|| path.display().to_string())
 }

@@ -9,6 +9,7 @@
 
 mod aiff;
 pub mod audio;
+mod bank;
 mod compressed;
 mod encoding;
 mod error;
@@ -20,6 +21,7 @@ mod names;
 mod natural;
 mod pool;
 mod riff;
+pub mod sf2;
 mod sfz;
 mod sniff;
 mod spread;
@@ -28,6 +30,7 @@ mod testing;
 mod wav;
 mod wave_format;
 
+pub use bank::{Bank, Files, Sound, is_bank, load_bank, load_sounds};
 pub use error::LoadError;
 pub use file::{load_bytes, load_file};
 pub use folder::load_folder;

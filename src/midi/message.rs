@@ -56,7 +56,7 @@ pub fn decode(
     Ok(match status & 0xf0 {
         0x80 => Some(Event::NoteOff { sampler, channel, key }),
         0x90 if second == 0 => Some(Event::NoteOff { sampler, channel, key }),
-        0x90 => Some(Event::NoteOn { sampler, channel, late, note, key, velocity: value }),
+        0x90 => Some(Event::NoteOn { sampler, channel, late, note, key, velocity: value, instrument: None }),
         0xa0 => Some(Event::PolyPressure { sampler, channel, key, value }),
         0xb0 => Some(Event::Control { sampler, channel, controller: first, value }),
         0xc0 => Some(Event::Program { sampler, channel, program: first, bank: None }),
@@ -93,7 +93,15 @@ mod tests {
         let cases = [
             (
                 &[0x95, 60, 100][..],
-                Event::NoteOn { sampler, channel: 5, late, note: 7, key: 60.0, velocity: 100.0 },
+                Event::NoteOn {
+                    sampler,
+                    channel: 5,
+                    late,
+                    note: 7,
+                    key: 60.0,
+                    velocity: 100.0,
+                    instrument: None,
+                },
             ),
             (&[0x95, 60, 0], Event::NoteOff { sampler, channel: 5, key: 60.0 }),
             (&[0x80, 60, 64], Event::NoteOff { sampler, channel: 0, key: 60.0 }),

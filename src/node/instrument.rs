@@ -9,8 +9,8 @@ use napi_derive::napi;
 use super::error::throw;
 use super::value;
 use crate::control::{
-    self, Cancel, Instrument, Loading, Metadata, SampleSource, Source, make_region, read_envelope,
-    read_metadata, read_modulation,
+    self, Cancel, Instrument, Loading, Metadata, PresetWish, SampleSource, Source, make_region,
+    read_envelope, read_metadata, read_modulation,
 };
 
 #[napi(object, object_from_js = false)]
@@ -27,6 +27,26 @@ pub struct InstrumentInfo {
     pub key_range: Vec<u32>,
     pub keyswitches: Vec<Keyswitch>,
     pub warnings: Vec<String>,
+}
+
+/// A path; notes and paths; names of sounds and lists of paths; mono values; a file's bytes.
+type LoadSource =
+    Either5<String, Vec<(String, String)>, Vec<(String, Vec<String>)>, Float32Array, Uint8Array>;
+
+/// What is said beside the source.
+#[napi(object, object_to_js = false)]
+pub struct LoadWishes {
+    pub base: Option<String>,
+    pub preset: Option<Either<u32, String>>,
+    pub bank: Option<u32>,
+    pub interpolation: Option<String>,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Preset {
+    pub bank: u32,
+    pub program: u32,
+    pub name: String,
 }
 
 #[napi]
@@ -51,6 +71,16 @@ impl InstrumentHandle {
     #[napi(catch_unwind)]
     pub fn name(&self) -> String {
         self.instrument.name().into()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn presets(&self) -> Vec<Preset> {
+        let preset = |preset: &control::Preset| Preset {
+            bank: preset.bank.into(),
+            program: preset.program.into(),
+            name: preset.name.clone(),
+        };
+        self.instrument.presets().iter().map(preset).collect()
     }
 
     #[napi(catch_unwind)]
@@ -168,18 +198,19 @@ pub struct Progress {
 /// bytes of a file; values and bytes are copied before this returns.
 #[napi(catch_unwind)]
 pub fn load(
-    source: Either4<String, Vec<(String, String)>, Float32Array, Uint8Array>,
-    base: Option<String>,
+    source: LoadSource,
+    wishes: LoadWishes,
     engine_rate: u32,
-    interpolation: Option<String>,
     on_progress: Option<Function<Progress, ()>>,
     cancel: &CancelHandle,
 ) -> Result<AsyncTask<Load>> {
+    let LoadWishes { base, preset, bank, interpolation } = wishes;
     let source = match source {
-        Either4::A(path) => Source::Path(path),
-        Either4::B(entries) => Source::Map { entries, base },
-        Either4::C(values) => Source::Samples(values.to_vec()),
-        Either4::D(bytes) => Source::Bytes(bytes.to_vec()),
+        Either5::A(path) => Source::Path(path),
+        Either5::B(entries) => Source::Map { entries, base: base.clone() },
+        Either5::C(entries) => Source::Sounds { entries, base: base.clone() },
+        Either5::D(values) => Source::Samples(values.to_vec()),
+        Either5::E(bytes) => Source::Bytes(bytes.to_vec()),
     };
     let progress = on_progress
         .map(|listener| {
@@ -199,7 +230,14 @@ pub fn load(
         })
         .transpose()?;
     let interpolation = interpolation.as_deref().and_then(control::interpolation);
-    let loading = Loading { source, engine_rate, interpolation, cancel: cancel.cancel.clone() };
+    let mut wish = PresetWish { bank: bank.map(|bank| bank as u16), ..PresetWish::default() };
+    match preset {
+        Some(Either::A(program)) => wish.program = Some(program as u16),
+        Some(Either::B(name)) => wish.name = Some(name),
+        None => {}
+    }
+    let cancel = cancel.cancel.clone();
+    let loading = Loading { source, engine_rate, base, preset: wish, interpolation, cancel };
     Ok(AsyncTask::new(Load { loading, progress }))
 }
 

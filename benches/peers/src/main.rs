@@ -64,7 +64,7 @@ impl Ours {
         let notes = (0..voices).map(|voice| {
             let (channel, key) = note(voice);
             let (key, velocity) = (f32::from(key), f32::from(VELOCITY));
-            Event::NoteOn { sampler: 0, channel, late: Late::Play, note: voice as u32 + 1, key, velocity }
+            Event::NoteOn { sampler: 0, channel, late: Late::Play, note: voice as u32 + 1, key, velocity, instrument: None }
         });
         for event in assign.chain(notes) {
             assert!(ends.lane.memory().push(&encode(event, None), 0));

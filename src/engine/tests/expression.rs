@@ -9,7 +9,7 @@ fn control(channel: u8, controller: u8, value: f32) -> Event {
 }
 
 fn on(channel: u8, note: u32, key: f32) -> Event {
-    Event::NoteOn { sampler: 0, channel, late: Late::Play, note, key, velocity: 127.0 }
+    Event::NoteOn { sampler: 0, channel, late: Late::Play, note, key, velocity: 127.0, instrument: None }
 }
 
 fn turn(note: u32, param: NoteParam, value: f32) -> Event {
@@ -318,7 +318,15 @@ fn one_key_keeps_to_its_polyphony_and_a_group_to_its_own() {
     rig.set_instrument(0, 0, vec![constant(1.0, 480_000)]);
     rig.send(Event::Assign { sampler: 1, channel: 0, instrument: Some(0) });
     for (note, key) in [(1, 60.0), (2, 60.0), (3, 62.0), (4, 60.0)] {
-        let event = Event::NoteOn { sampler: 1, channel: 0, late: Late::Play, note, key, velocity: 127.0 };
+        let event = Event::NoteOn {
+            sampler: 1,
+            channel: 0,
+            late: Late::Play,
+            note,
+            key,
+            velocity: 127.0,
+            instrument: None,
+        };
         rig.send_at(u64::from(note) * 1000, event);
     }
     rig.render(6000);
@@ -349,7 +357,15 @@ fn a_velocity_curve_bends_what_is_played() {
         rig.add_sampler(1, sampler);
         rig.set_instrument(0, 0, vec![constant(1.0, 4800)]);
         rig.send(Event::Assign { sampler: 1, channel: 0, instrument: Some(0) });
-        rig.send(Event::NoteOn { sampler: 1, channel: 0, late: Late::Play, note: 1, key: 60.0, velocity });
+        rig.send(Event::NoteOn {
+            sampler: 1,
+            channel: 0,
+            late: Late::Play,
+            note: 1,
+            key: 60.0,
+            velocity,
+            instrument: None,
+        });
         rig.left(100)[99] / CENTRE
     };
     assert!((level(1.0, 63.5) - 0.25).abs() < 1e-6);

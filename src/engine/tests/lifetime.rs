@@ -105,8 +105,15 @@ fn lanes_come_and_go_and_each_keeps_its_order() {
     let instrument = Arc::new(Instrument::new(vec![constant(0.25, 48_000)]));
     assert!(other.send(Command::SetInstrument(1, 1, Installed::new(instrument))).is_ok());
     other.memory().push(&encode(Event::Assign { sampler: 0, channel: 9, instrument: Some(1) }, None), 0);
-    let note =
-        Event::NoteOn { sampler: 0, channel: 9, late: Late::Play, note: 77, key: 60.0, velocity: 127.0 };
+    let note = Event::NoteOn {
+        sampler: 0,
+        channel: 9,
+        late: Late::Play,
+        note: 77,
+        key: 60.0,
+        velocity: 127.0,
+        instrument: None,
+    };
     other.memory().push(&encode(note, None), 0);
     assert_eq!(rig.left(10)[5], 0.25 * CENTRE);
     other.memory().push(&encode(Event::AllSoundOff { sampler: 0, channel: None }, None), 0);

@@ -145,7 +145,7 @@ impl Rig {
 }
 
 pub fn note_on(note: u32, key: f32, velocity: f32) -> Event {
-    Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note, key, velocity }
+    Event::NoteOn { sampler: 0, channel: 0, late: Late::Play, note, key, velocity, instrument: None }
 }
 
 pub fn release(note: u32) -> Event {

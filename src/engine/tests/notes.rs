@@ -103,7 +103,15 @@ fn note_off_lets_go_of_its_key_on_its_channel_and_release_of_one_note() {
     rig.note_at(0, 3, 64.0);
     rig.send_at(
         0,
-        Event::NoteOn { sampler: 0, channel: 1, late: Late::Play, note: 4, key: 60.0, velocity: 100.0 },
+        Event::NoteOn {
+            sampler: 0,
+            channel: 1,
+            late: Late::Play,
+            note: 4,
+            key: 60.0,
+            velocity: 100.0,
+            instrument: None,
+        },
     );
     rig.render(10);
     rig.send(release(2));
@@ -258,7 +266,15 @@ fn a_stereo_recording_keeps_its_sides() {
 fn a_note_without_a_sound_is_counted_and_ends() {
     let mut rig = Rig::playing(config(), vec![Region { keys: 60..=60, ..constant(1.0, 10) }]);
     rig.send(note_on(1, 61.0, 100.0));
-    rig.send(Event::NoteOn { sampler: 0, channel: 5, late: Late::Play, note: 2, key: 60.0, velocity: 100.0 });
+    rig.send(Event::NoteOn {
+        sampler: 0,
+        channel: 5,
+        late: Late::Play,
+        note: 2,
+        key: 60.0,
+        velocity: 100.0,
+        instrument: None,
+    });
     assert!(rig.left(10).iter().all(|v| *v == 0.0));
     assert_eq!(rig.facts, [Fact::NoteEnded(0, 1), Fact::NoteEnded(0, 2)]);
     assert_eq!(rig.ends.counters.silent_notes.get(), 2);

@@ -92,7 +92,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let sampler = 0;
     prop_oneof![
         8 => (1u32..40, 0u8..3, 20f32..110.0, 1f32..127.0)
-            .prop_map(move |(note, channel, key, velocity)| Event::NoteOn { sampler, channel, late: Late::Play, note, key: (key * 2.0).round() / 2.0, velocity }),
+            .prop_map(move |(note, channel, key, velocity)| Event::NoteOn { sampler, channel, late: Late::Play, note, key: (key * 2.0).round() / 2.0, velocity, instrument: None }),
         3 => (0u8..3, 20u8..110).prop_map(move |(channel, key)| Event::NoteOff { sampler, channel, key: key.into() }),
         4 => (1u32..40, any::<bool>())
             .prop_map(move |(note, timed)| Event::Release { sampler, note, timed }),

@@ -106,6 +106,7 @@ fn a_sampler_keeps_to_its_own_polyphony() {
             note,
             key: 60.0,
             velocity: 100.0,
+            instrument: None,
         });
     }
     rig.render(1000);

@@ -46,7 +46,7 @@ fn late_events_sound_at_once_and_are_counted_with_how_late() {
 }
 
 fn note_with(late: Late, note: u32) -> Event {
-    Event::NoteOn { sampler: 0, channel: 0, late, note, key: 60.0, velocity: 127.0 }
+    Event::NoteOn { sampler: 0, channel: 0, late, note, key: 60.0, velocity: 127.0, instrument: None }
 }
 
 #[test]
@@ -83,7 +83,15 @@ fn a_late_note_that_skips_is_where_it_would_have_been() {
         for (rig, policy) in [(&mut late, Late::Skip), (&mut on_time, Late::Play)] {
             rig.send_at(
                 1000,
-                Event::NoteOn { sampler: 0, channel: 0, late: policy, note: 1, key, velocity: 127.0 },
+                Event::NoteOn {
+                    sampler: 0,
+                    channel: 0,
+                    late: policy,
+                    note: 1,
+                    key,
+                    velocity: 127.0,
+                    instrument: None,
+                },
             );
         }
         let expected = on_time.left(6000).split_off(3000);
@@ -116,7 +124,15 @@ fn cancelling_forgets_what_has_not_started_and_nothing_else() {
     }
     rig.send_at(
         300,
-        Event::NoteOn { sampler: 1, channel: 0, late: Late::Play, note: 4, key: 60.0, velocity: 127.0 },
+        Event::NoteOn {
+            sampler: 1,
+            channel: 0,
+            late: Late::Play,
+            note: 4,
+            key: 60.0,
+            velocity: 127.0,
+            instrument: None,
+        },
     );
     rig.render(10);
     rig.send(Event::Cancel { sampler: 0, note: Some(3) });
@@ -146,7 +162,15 @@ fn a_late_event_does_not_get_before_what_was_sent_before_it_to_happen_now() {
     rig.send(Event::Assign { sampler: 0, channel: 7, instrument: Some(0) });
     rig.send_at(
         900,
-        Event::NoteOn { sampler: 0, channel: 7, late: Late::Play, note: 1, key: 60.0, velocity: 127.0 },
+        Event::NoteOn {
+            sampler: 0,
+            channel: 7,
+            late: Late::Play,
+            note: 1,
+            key: 60.0,
+            velocity: 127.0,
+            instrument: None,
+        },
     );
     assert_eq!(rig.left(1)[0], CENTRE);
 }
@@ -242,7 +266,15 @@ fn nonsense_records_are_counted_and_ignored() {
     let mut rig = Rig::playing(config(), vec![constant(1.0, 48_000)]);
     rig.ends.lane.memory().push(&[f64::NAN; 8], 0);
     rig.ends.lane.memory().push(&[1e300; 8], 0);
-    rig.send(Event::NoteOn { sampler: 200, channel: 0, late: Late::Play, note: 1, key: 60.0, velocity: 1.0 });
+    rig.send(Event::NoteOn {
+        sampler: 200,
+        channel: 0,
+        late: Late::Play,
+        note: 1,
+        key: 60.0,
+        velocity: 1.0,
+        instrument: None,
+    });
     assert!(rig.left(64).iter().all(|v| *v == 0.0));
     assert_eq!(rig.ends.counters.malformed_records.get(), 2);
 }
