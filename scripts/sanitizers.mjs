@@ -4,7 +4,7 @@
 //   locks and sleeps under them end the test run (RT-1, RT-2).
 // - thread: the lanes, leases, PCM rings and counters, two threads each (RT-9).
 // - miri: the same, the interpolation kernels and those tests of the filters that are short, under Miri, where the
-//   toolchain has it.
+//   toolchain has it. Not in `npm test`: it takes too long.
 //
 // Where nightly or one of its parts is missing, a stage is not run, and says why.
 import { spawnSync } from 'node:child_process';
@@ -68,6 +68,8 @@ export const sanitizers = [
   {
     name: 'miri',
     reason: missingMiri(),
+    // Interpreted, the properties of the kernels take a quarter of an hour and more.
+    long: true,
     command: [
       ...'cargo +nightly miri test --no-default-features --lib --'.split(' '),
       'rt::',
