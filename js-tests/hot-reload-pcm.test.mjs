@@ -1,12 +1,12 @@
 // A hot reload (`bun --hot`) of a program that computes its own sound: a named generator goes on with its number and state,
 // and a ring that is asked for again keeps its one reader.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { threeGenerations } from './support/hot.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'ictus-hot-pcm-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -47,23 +47,7 @@ setTimeout(() => {
 test('a generator and a transport go on through hot reloads, without a gap', {
   skip: process.versions.bun ? false : 'Bun reloads modules in a running process; Node has no such mode',
 }, async () => {
-  const file = join(folder, 'live.mjs');
-  writeFileSync(file, program(1));
-  const child = spawn(process.execPath, ['--hot', file], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const said = [];
-  try {
-    let text = '';
-    for await (const chunk of child.stdout) {
-      text += chunk;
-      const lines = text.split('\n');
-      text = lines.pop();
-      said.push(...lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)));
-      if (said.length >= 3) break;
-      if (lines.length > 0) writeFileSync(file, program(said.length + 1));
-    }
-  } finally {
-    child.kill();
-  }
+  const said = await threeGenerations(folder, program);
   const [one, two, three] = said;
   assert.deepEqual([one.generation, three.generation], [1, 3]);
   assert.deepEqual(one.first, { frame: 0, calls: 0 });

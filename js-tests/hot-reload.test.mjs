@@ -1,11 +1,11 @@
 // A hot reload (`bun --hot`) runs a program's modules anew in the same process: the sound must go on.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { threeGenerations } from './support/hot.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'ictus-hot-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,23 +29,7 @@ setInterval(() => {}, 1000);
 test('the default engine outlives a hot reload, and what sounds goes on', {
   skip: process.versions.bun ? false : 'Bun reloads modules in a running process; Node has no such mode',
 }, async () => {
-  const file = join(folder, 'live.mjs');
-  writeFileSync(file, program(1));
-  const child = spawn(process.execPath, ['--hot', file], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const said = [];
-  try {
-    let text = '';
-    for await (const chunk of child.stdout) {
-      text += chunk;
-      const lines = text.split('\n');
-      text = lines.pop();
-      said.push(...lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)));
-      if (said.length >= 3) break;
-      if (lines.length > 0) writeFileSync(file, program(said.length + 1));
-    }
-  } finally {
-    child.kill();
-  }
+  const said = await threeGenerations(folder, program);
   const [first, second, third] = said;
   assert.equal(first.generation, 1);
   assert.equal(third.generation, 3);
