@@ -135,6 +135,7 @@ class Engine extends EventEmitter {
   render(frames, into) {
     native.checkCall('render', [frames, into, this.#info.channels]);
     const out = into ?? new Float32Array(frames * this.#info.channels);
+    this.#lane.holdAudience();
     this.#handle.render(frames, out);
     return out;
   }

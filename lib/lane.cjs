@@ -20,6 +20,8 @@ const DROPPED = 48;
 
 const RUNNING = 0;
 
+/** Time in which what was rendered offline has been told, however busy the machine is, ms. */
+const HOLD_MS = 2000;
 /** How often a sounding engine looks whether it may let the process end, ms. */
 const WATCH_MS = 50;
 /** Looks without a sign of life from the audio thread after which it no longer keeps the process: 2 s … */
@@ -35,6 +37,7 @@ class Lane {
   #mask;
   #offline;
   #timer = null;
+  #hold;
   #quiet = 0;
   #stuck = 0;
   #seen = -1;
@@ -106,15 +109,28 @@ class Lane {
     return false;
   }
 
-  /** While it sounds, or will, the process stays: a script that has scheduled its music may simply end. */
-  #watch() {
-    this.#quiet = 0;
-    this.#stuck = 0;
+  /** What was just rendered offline is told a little later: whoever listens to it is kept until then. */
+  holdAudience() {
+    if (this.#audience.size === 0) return;
+    this.#keepAudience();
+    clearTimeout(this.#hold);
+    this.#hold = setTimeout(() => this.#kept.clear(), HOLD_MS);
+    this.#hold.unref();
+  }
+
+  #keepAudience() {
     for (const held of this.#audience) {
       const listened = held.deref();
       if (listened === undefined) this.#audience.delete(held);
       else this.#kept.add(listened);
     }
+  }
+
+  /** While it sounds, or will, the process stays: a script that has scheduled its music may simply end. */
+  #watch() {
+    this.#quiet = 0;
+    this.#stuck = 0;
+    this.#keepAudience();
     this.#timer = setInterval(() => {
       const busy =
         this.running && !(this.received && this.#header[VOICES] === 0 && this.#header[SCHEDULED] === 0);
